@@ -1,0 +1,28 @@
+# Targets only: what they do is in scripts/.
+
+include base.mk
+
+export LINUX BASE ARCH V
+
+help: ## list the targets (this)
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+
+run: ## a live update that shows which file seals survive
+	@scripts/run
+
+check: ## all tests
+	@scripts/check
+
+fetch: ## get the kernel source
+	@scripts/fetch
+
+tree: ## make linux/ from the kernel source and patches/
+	@scripts/tree
+
+export: ## write the commits of linux/ back to patches/
+	@scripts/export
+
+clean: ## remove what is built; linux/ and dl/ stay
+	rm -rf build
+
+.PHONY: help run check fetch tree export clean
