@@ -1,9 +1,5 @@
 # Targets only: what they do is in scripts/.
 
-include base.mk
-
-export LINUX BASE ARCH V
-
 help: ## list the targets (this)
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 

@@ -1,13 +1,19 @@
 # shellcheck shell=bash
 # Sourced by the scripts beside it. Goes to the top of the repository and gives
-# them: say, die, logged, and the pinned releases of base.mk.
+# them: say, die, logged, $arch, what is in patches/, git in linux/, and the pinned
+# releases of base.mk.
 #
-# Environment: V=1 shows all output instead of keeping it in build/log/.
+# Environment:
+#   ARCH  x86_64 or arm64 (this machine's)
+#   V=1   shows all output instead of keeping it in build/log/
 
 set -euo pipefail
 
 # one collation and one language, wherever this runs
 export LC_ALL=C.UTF-8
+
+# make run V=1 is not to reach the makefiles of the kernel
+unset MAKEFLAGS MFLAGS MAKELEVEL
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=base.mk
@@ -20,6 +26,16 @@ say() {
 die() {
 	say "$*"
 	exit 1
+}
+
+arch=${ARCH:-$(uname -m)}
+arch=${arch/aarch64/arm64}
+[[ $arch =~ ^(x86_64|arm64)$ ]] || die "ARCH=$arch is neither x86_64 nor arm64"
+unset ARCH
+
+# the release that linux/ is made from
+tree_version() {
+	make -s -C linux kernelversion
 }
 
 # logged NAME COMMAND...: keep the output in a log, show its end on a failure
