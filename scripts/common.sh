@@ -113,3 +113,18 @@ uncommitted() {
 		comm -23 - <(tree_git ls-files | sort) |
 		{ grep -vE '\.(o|d|cmd|pyc)$' || true; }
 }
+
+# seed_build FROM TO FROM_SOURCE TO_SOURCE: start a build folder as a copy of
+# another one, so that only what differs is built. kbuild decides by time and by
+# command line: this replaces the paths in the commands, and the caller sees to it
+# that files which differ are newer.
+seed_build() {
+	[[ ! -d $2 && -f $1/fragment ]] || return 0
+	say "starting $2 as a copy of $1"
+	rm -rf "$2.tmp"
+	cp -a --reflink=auto "$1" "$2.tmp"
+	rm -rf "$2.tmp/vmtest"
+	find "$2.tmp" -name '*.cmd' -print0 | xargs -0 sed -i \
+		"s,$PWD/$3\>,$PWD/$4,g; s,$PWD/$1\>,$PWD/$2,g"
+	mv "$2.tmp" "$2"
+}
