@@ -4,7 +4,8 @@
 # usage: tests/scripts.sh
 #
 # Works in a copy of the scripts with a kernel of a few lines, two patches, and
-# stand-ins for curl, apt-get and dpkg-query. Prints TAP.
+# stand-ins for curl, apt-get and dpkg-query, and with the runner of linux/, which
+# make tree has to have made before. Prints TAP.
 
 # shellcheck disable=SC2317,SC2016 # the tests are called by name, the stand-ins expand
 
@@ -20,6 +21,7 @@ mkdir -p "$HOME"
 git config --global user.name tester
 git config --global user.email tester@localhost
 real_path=$PATH
+runner=$top/linux/tools/testing/selftests/liveupdate/vmtest.sh
 
 # a stand-in: stub NAME SCRIPT
 stub() {
@@ -388,6 +390,31 @@ as_root_missing_packages_are_installed_and_named() {
 	grep -q '^install -y --no-install-recommends bc flex$' "$work/apt"
 }
 
+runner_skips_without_qemu_and_says_so() {
+	local tool
+
+	mkdir -p "$work/tools"
+	for tool in bash env dirname uname nproc sed cat mkdir realpath gcc make flex bison bc; do
+		ln -sf "$(command -v "$tool")" "$work/tools/$tool"
+	done
+	out=$(PATH=$work/tools "$runner" -a x86_64 2>&1) && return 1
+	[[ $(PATH=$work/tools "$runner" -a x86_64 >/dev/null 2>&1; echo $?) == 4 ]]
+	says "qemu-system-x86_64 is missing, install it (Debian: package qemu-system-x86)"
+}
+
+runner_refuses_what_it_does_not_know() {
+	fails "$runner" --nonsense
+	says "unknown option --nonsense"
+	fails "$runner" -a vax
+	says "vax is neither x86_64 nor arm64"
+	fails "$runner" -t soon
+	says "not soon"
+	fails "$runner" -n -b "$work/nowhere"
+	says "no kernel image"
+	fails "$runner" -c "$work/nowhere"
+	says "cannot read"
+}
+
 tests=(
 	tree_has_a_commit_for_each_patch
 	tree_again_changes_nothing
@@ -418,6 +445,8 @@ tests=(
 	unknown_arguments_are_refused
 	without_root_the_one_command_is_printed
 	as_root_missing_packages_are_installed_and_named
+	runner_skips_without_qemu_and_says_so
+	runner_refuses_what_it_does_not_know
 )
 
 fake_kernel 6.19.11
