@@ -9,6 +9,9 @@ run: ## a live update that shows which file seals survive
 check: ## all tests
 	@scripts/check
 
+mutants: ## see whether the tests find deliberate defects
+	@scripts/mutants
+
 fetch: ## get the kernel source
 	@scripts/fetch
 
@@ -21,4 +24,4 @@ export: ## write the commits of linux/ back to patches/
 clean: ## remove what is built; linux/ and dl/ stay
 	rm -rf build
 
-.PHONY: help run check fetch tree export clean
+.PHONY: help run check mutants fetch tree export clean
