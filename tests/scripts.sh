@@ -369,6 +369,12 @@ unknown_arguments_are_refused() {
 	done
 	fails scripts/build nonsense
 	says "unknown kernel nonsense"
+	fails scripts/mutants nonsense
+	says "there is no mutant nonsense"
+	fails env PART=some scripts/mutants
+	says "PART=some"
+	fails scripts/variant some nonsense
+	says "there is no patch nonsense"
 	fails env ARCH=vax scripts/run
 	says "ARCH=vax is neither"
 }
