@@ -15,8 +15,8 @@ mutants: ## see whether the tests find deliberate defects
 fetch: ## get the kernel source
 	@scripts/fetch
 
-tree: ## make linux/ from the kernel source and patches/
-	@scripts/tree
+tree: ## make or update linux/ from the kernel source and patches/
+	@scripts/tree $(TRACK)
 
 export: ## write the commits of linux/ back to patches/
 	@scripts/export

@@ -1,16 +1,20 @@
 # shellcheck shell=bash
 # Sourced by the scripts beside it. Goes to the top of the repository and gives
-# them: say, die, logged, $arch, what is in patches/, git in linux/, and the pinned
+# them: say, die, logged, $arch, what is in patches/ and linux/, and the pinned
 # releases of base.mk.
 #
 # Environment:
 #   ARCH  x86_64 or arm64 (this machine's)
-#   V=1   shows all output instead of keeping it in build/log/
+#   V=1   shows all output as well as keeping it in build/log/
 
 set -euo pipefail
 
-# one collation and one language, wherever this runs
+# one collation and one language, wherever this runs; git as if called by nobody
 export LC_ALL=C.UTF-8
+unset "${!GIT_@}"
+
+# seen from where the user is
+[[ -z ${LINUX:-} ]] || LINUX=$(realpath -m -- "$LINUX")
 
 # make run V=1 is not to reach the makefiles of the kernel
 unset MAKEFLAGS MFLAGS MAKELEVEL
@@ -23,9 +27,10 @@ say() {
 	echo "${0##*/}: $*" >&2
 }
 
+# die MESSAGE: exits with 1, or with $code
 die() {
 	say "$*"
-	exit 1
+	exit "${code:-1}"
 }
 
 arch=${ARCH:-$(uname -m)}
@@ -35,7 +40,7 @@ unset ARCH
 
 # the release that linux/ is made from
 tree_version() {
-	make -s -C linux kernelversion
+	kernel_version <linux/Makefile
 }
 
 # logged NAME COMMAND...: keep the output in a log, show its end on a failure
@@ -45,11 +50,15 @@ logged() {
 	shift
 	mkdir -p build/log
 	if [[ ${V:-} == 1 ]]; then
-		"$@" >&2
-	elif ! "$@" >"$log" 2>&1; then
-		tail -n 30 "$log" >&2
-		die "failed: $* (all of it is in $log)"
-	fi
+		"$@" 2>&1 | tee "$log" >&2
+	else
+		"$@" >"$log" 2>&1 || { tail -n 30 "$log" >&2; false; }
+	fi || die "failed: $* (all of it is in $log)"
+}
+
+# some LINES: the first few in one line
+some() {
+	sed '4s/.*/.../; 4q' <<<"$1" | paste -sd ' '
 }
 
 # no_arguments "$@": for the scripts that take none
@@ -57,61 +66,92 @@ no_arguments() {
 	[[ $# == 0 ]] || die "unknown argument $1: this takes none, see the head of scripts/${0##*/}"
 }
 
+# kernel_version <MAKEFILE
+kernel_version() {
+	sed -n 's/^\(VERSION\|PATCHLEVEL\|SUBLEVEL\) = //p' | paste -sd .
+}
+
 # the series folders in the order in which they are applied
 series_folders() {
-	local folder
-
-	for folder in patches/[0-9]*/; do
-		[[ -d $folder ]] && basename "$folder"
-	done
+	find patches -maxdepth 1 -name '[0-9]*' -type d -printf '%f\n' | sort -V
 }
 
-# the mails of a folder that are patches
+# patches_of SERIES [FOLDER]: its mails that are patches, in patches/ or a copy of it
 patches_of() {
-	find "patches/$1" -name '[0-9]*.patch' ! -name '0000-*' | sort
+	find "${2:-patches}/$1" -maxdepth 1 -name '[0-9]*.patch' ! -name '0000-*' | sort
 }
 
-# what tells whether patches/ is as it was left by make tree or make export
+# patches_digest FOLDER: what tells whether patches/, or a copy of it, is the same
 patches_digest() {
-	local folder
+	local series
 
-	for folder in $(series_folders); do
-		patches_of "$folder" | xargs -r sha256sum
+	for series in $(series_folders); do
+		(cd "$1" && patches_of "$series" . | xargs -rd '\n' sha256sum)
 	done | sha256sum
 }
 
-# git in linux/ as if nobody had configured it
+# git in linux/, or in $tree, as if nobody had configured it
 tree_git() {
 	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 git -C "${tree:-linux}" "$@"
 }
 
-# format_series FOLDER: write the mails of all series in linux/ below FOLDER
-format_series() {
-	local series before=base
-
-	for series in $(series_folders); do
-		tree_git rev-parse -q --verify "refs/heads/$series" >/dev/null ||
-			die "linux/ has no branch $series for patches/$series: git -C linux branch $series COMMIT"
-		tree_git merge-base --is-ancestor "$before" "$series" ||
-			die "branch $series of linux/ does not contain $before: move it with git -C linux branch -f $series COMMIT"
-		mkdir -p "$1/$series"
-		tree_git -c diff.algorithm=myers format-patch -q --zero-commit \
-			--no-signature --full-index --no-ext-diff --numbered \
-			-o "$(realpath "$1/$series")" "$before..$series"
-		before=$series
-	done
-	[[ $(tree_git rev-parse "$before") == $(tree_git rev-parse HEAD) ]] ||
-		die "linux/ has commits that are in no series: git -C linux branch -f ${before/base/1-seals} HEAD"
+# What git does not track in linux/, or in $tree, with size and time: it is nearly
+# all of the base, and nobody would see otherwise that something changes there.
+untracked() {
+	(cd "${tree:-linux}" && find . -path ./.git -prune -o -name 'vmtest-*' -type d -prune -o \
+		! -type d -printf '%P\t%s\t%T@\n') |
+		awk -F '\t' 'FILENAME == ARGV[1] { tracked[$0]; next } !($1 in tracked)' <(tree_git ls-files) - |
+		sort
 }
 
-# What somebody has changed in linux/ and not committed, the files included that
-# git does not track there. Build products of a run in the tree do not count.
+# what has changed in linux/ and is not committed, build products left out
 uncommitted() {
-	tree_git status --porcelain -uno
-	(cd linux && find . -path ./.git -prune -o -name 'vmtest-*' -type d -prune -o \
-		-type f -newer .git/made -print) | sed 's,^\./,,' | sort |
-		comm -23 - <(tree_git ls-files | sort) |
-		{ grep -vE '\.(o|d|cmd|pyc)$' || true; }
+	local paths
+
+	tree_git status --porcelain -uno | cut -c 4-
+	paths=$(comm -3 linux/.git/files <(untracked) | sed 's/^\t//' | cut -f 1 | sort -u)
+	[[ -z $paths ]] || comm -23 <(echo "$paths") <({
+		tree_git ls-files
+		tree_git check-ignore --no-index --stdin <<<"$paths" || true
+	} | sort -u)
+}
+
+# base_files: those of the files on standard input that the base has, though not in git
+base_files() {
+	sort -u | comm -12 - <(cut -f 1 linux/.git/files | sort) |
+		comm -23 - <(tree_git ls-tree -r --name-only base | sort)
+}
+
+# alone: stop if make tree or make export is at work elsewhere
+alone() {
+	exec 9<base.mk
+	flock -n 9 || die "make tree or make export is running already: wait for it"
+}
+
+# adopt: stop unless make tree has made linux/
+adopt() {
+	# until no linux/ of before .git/files is left
+	if [[ -f linux/.git/made && ! -f linux/.git/files ]]; then
+		tree_git tag exported "$(<linux/.git/head)"
+		(cd linux && find . -path ./.git -prune -o ! -type d -newer .git/made -printf '%P\n') |
+			awk -F '\t' 'FILENAME == ARGV[1] { new[$0]; next } !($1 in new)' - <(untracked) >linux/.git/files
+	fi
+	[[ -f linux/.git/files ]] ||
+		die "linux/ is not what make tree makes: move it away (mv linux linux.old) and run make tree"
+}
+
+# refuse_changes: stop, with status 2, unless all that is in linux/ is committed
+refuse_changes() {
+	local changes alien code=2
+
+	[[ ! -e linux/.git/rebase-merge && ! -e linux/.git/rebase-apply ]] ||
+		die "linux/ is in the middle of a rebase or am: finish it there (git status), or --abort it"
+	changes=$(uncommitted)
+	[[ -n $changes ]] || return 0
+	alien=$(base_files <<<"$changes")
+	[[ -z $alien ]] ||
+		die "linux/ has changes in files that git does not track there yet: make tree TRACK=\"$(some "$alien")\", then commit them in linux/"
+	die "linux/ has uncommitted changes: commit them there (docs/hacking.md), or move them away: $(some "$changes")"
 }
 
 # seed_build FROM TO FROM_SOURCE TO_SOURCE: start a build folder as a copy of
