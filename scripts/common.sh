@@ -128,14 +128,8 @@ alone() {
 	flock -n 9 || die "make tree or make export is running already: wait for it"
 }
 
-# adopt: stop unless make tree has made linux/
-adopt() {
-	# until no linux/ of before .git/files is left
-	if [[ -f linux/.git/made && ! -f linux/.git/files ]]; then
-		tree_git tag exported "$(<linux/.git/head)"
-		(cd linux && find . -path ./.git -prune -o ! -type d -newer .git/made -printf '%P\n') |
-			awk -F '\t' 'FILENAME == ARGV[1] { new[$0]; next } !($1 in new)' - <(untracked) >linux/.git/files
-	fi
+# made_by_tree: stop unless make tree has made linux/
+made_by_tree() {
 	[[ -f linux/.git/files ]] ||
 		die "linux/ is not what make tree makes: move it away (mv linux linux.old) and run make tree"
 }
