@@ -12,6 +12,9 @@ check: ## all tests
 mutants: ## see whether the tests find deliberate defects
 	@scripts/mutants
 
+soak: ## a hundred live updates in a row, twice
+	@scripts/soak
+
 fetch: ## get the kernel source
 	@scripts/fetch
 
@@ -24,4 +27,4 @@ export: ## write the commits of linux/ back to patches/
 clean: ## remove what is built; linux/ and dl/ stay
 	rm -rf build
 
-.PHONY: help run check mutants fetch tree export clean
+.PHONY: help run check mutants soak fetch tree export clean
