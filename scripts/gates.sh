@@ -1,0 +1,537 @@
+# shellcheck shell=bash
+# Sourced by scripts/check: the gates, a function each, which succeeds if all is well
+# and otherwise has said why. Those that run tests print KTAP.
+#
+# Uses common.sh, and the build folders $seals and $base.
+
+: "${arch:?}" "${seals:?}" "${base:?}"
+
+vmtest() {
+	linux/tools/testing/selftests/liveupdate/vmtest.sh -n -a "$arch" "$@"
+}
+
+# What belongs into one virtual machine; the results are kept.
+selftests_pass() {
+	linux/tools/testing/selftests/liveupdate/vmtest.sh -n -a "$1" -b "build/seals-$1" \
+		-w "build/results-$1" liveupdate luo_kexec_simple luo_multi_session luo_memfd_seals \
+		luo_memfd_freeze luo_memfd_matrix memfd/memfd_test
+}
+
+vmtest_arm64() {
+	arch=arm64 vmtest -b build/seals-arm64 -t 900 "$@"
+}
+
+# same_names ARCH ARCH: what selftests_pass tested there
+same_names() {
+	diff <(names "$1") <(names "$2")
+}
+
+# names ARCH: of all results, without their numbers
+names() {
+	sed -nE 's/^( *)(not )?ok [0-9]+ (- )?/\1/p' "build/results-$1/results.ktap"
+}
+
+every_patch_is_good_on_arm64() {
+	arch=arm64 base=build/$(tree_version)-arm64 every_patch_is_good
+}
+
+# vmtest_variant KERNEL ARGUMENT...: run tests on a kernel of tests/kernels/
+vmtest_variant() {
+	local name=$1
+
+	scripts/variant "$name" "tests/kernels/$name.patch" 2>&1 | sed 's/^/# /'
+	vmtest -b "build/$name-$arch" "${@:2}"
+}
+
+debug_vm_can_be_off() {
+	linux/tools/testing/selftests/liveupdate/vmtest.sh -a "$arch" -B \
+		-b "$seals-no-debug-vm" -c configs/no-debug-vm.config
+	grep -qx '# CONFIG_DEBUG_VM is not set' "$seals-no-debug-vm/.config"
+}
+
+# Tests on a kernel that looks for mistakes: some at a time, for the memory that it
+# takes. None is skipped but for those that need a kernel of tests/kernels/. Not
+# luo_memfd_soak_chain: it needs memory to be short, but most of what would be free
+# here is for the next kernel to boot in. kmemleak comes to no end while threads
+# allocate all the time.
+debug_kernel_is_silent() {
+	local folder=linux/tools/testing/selftests/liveupdate log=build/log/debug.log tests
+	local options=(-b "$seals-debug" -m 4G -p "kho_scratch=512M,512M,768M" -t 1200 -r 2)
+
+	"$folder/vmtest.sh" -a "$arch" -b "$seals-debug" -B -c "$folder/config.vmtest.debug"
+	{
+		for tests in "liveupdate luo_kexec_simple luo_multi_session luo_memfd_seals luo_memfd_freeze" \
+			"luo_memfd_matrix memfd/memfd_test memfd_luo_kunit" luo_memfd_pagecache \
+			luo_memfd_damaged luo_memfd_fault luo_memfd_chain; do
+			# shellcheck disable=SC2086 # several words
+			vmtest "${options[@]}" $tests
+		done
+		vmtest "${options[@]}" -p kmemleak=off luo_memfd_race_chain
+	} | tee "$log"
+	! grep -E '# SKIP' "$log" | grep -v unknown_seal
+}
+
+scripts_are_clean() {
+	shellcheck -x scripts/* tests/*.sh .ci/run
+	shellcheck linux/tools/testing/selftests/liveupdate/vmtest.sh
+	codespell -L ser,inflight,uptodate README.md docs scripts tests patches
+}
+
+export_changes_nothing() {
+	local out
+
+	out=$(scripts/export 2>&1)
+	echo "$out"
+	[[ $out == "export: nothing has changed" ]]
+}
+
+# the patches of all series, in order
+all_patches() {
+	local series
+
+	for series in $(series_folders); do
+		patches_of "$series"
+	done
+}
+
+# Out of git's sight: Fixes: names commits that the tree of make tree doesn't have.
+patches_are_in_style() {
+	local mail
+
+	for mail in $(all_patches); do
+		(cd linux && GIT_DIR=/nonexistent PATH=/usr/bin:$PATH scripts/checkpatch.pl \
+			--strict --no-summary --quiet --ignore UNKNOWN_COMMIT_ID "../$mail")
+	done
+}
+
+# git am on a base that nobody has touched, as a maintainer does it
+series_apply() {
+	local folder
+
+	folder=$(mktemp -d)
+	# shellcheck disable=SC2064 # the folder of now
+	trap "rm -rf '$folder'" RETURN
+	git -C linux archive base | tar -x -C "$folder"
+	git -C "$folder" init -q
+	git -C "$folder" add -A
+	git -C "$folder" -c user.name=check -c user.email=check@localhost commit -qm base
+	all_patches | xargs realpath |
+		xargs git -C "$folder" -c user.name=check -c user.email=check@localhost am -q
+	git -C "$folder" diff --exit-code HEAD --stat
+	diff -r -x .git <(git -C linux ls-tree -r HEAD) <(git -C "$folder" ls-tree -r HEAD)
+}
+
+# touched KIND [COMMIT]: the sources of the kernel that the series touch, by name
+touched() {
+	tree_git diff --name-only --diff-filter=d base "${2:-HEAD}" -- "mm/*.$1" "kernel/*.$1" "include/*.$1"
+}
+
+# touched_objects_are_clean SOURCE BUILD [COMMIT]: gcc W=1 and sparse have nothing
+# to say about what the series touch, up to there
+touched_objects_are_clean() {
+	local objects log=build/log/sparse.log cross=
+
+	mapfile -t objects < <(touched c "${3:-HEAD}" | sed 's/c$/o/')
+
+	[[ $arch == "$(uname -m | sed s/aarch64/arm64/)" ]] ||
+		cross=${arch/arm64/aarch64}-linux-gnu-
+	(cd "$2" && rm -f "${objects[@]}")
+	make -C "$1" O="$PWD/$2" ARCH="$arch" CROSS_COMPILE="$cross" \
+		-s W=1 C=1 "${objects[@]}" 2>&1 | tee "$log"
+	[[ ! -s $log ]]
+}
+
+# Neither they nor kernel-doc have, and the header of the ABI compiles by itself.
+sources_are_clean() {
+	touched_objects_are_clean linux "$seals"
+	echo "#include <linux/kho/abi/memfd.h>" >build/header.c
+	(cd "build/seals-$arch" &&
+	 eval "$(sed -n 's/^savedcmd_[^=]*:= //p' mm/.memfd_luo.o.cmd | sed 's/;.*//
+		s,-c -o [^ ]* [^ ]*memfd_luo.c,-fsyntax-only ../header.c,')")
+	# nothing that the base does not have
+	comm -13 <(kernel_doc "build/src-$(tree_version)") <(kernel_doc linux) | tee build/log/kernel-doc.log
+	[[ ! -s build/log/kernel-doc.log ]]
+}
+
+# kernel_doc SOURCE: what kernel-doc has to say, without line numbers
+kernel_doc() {
+	touched '[ch]' | while read -r file; do
+		[[ -f $1/$file ]] || continue
+		(cd "$1"; scripts/kernel-doc -none -Wall "$file") 2>&1 || true
+	done | sed -E 's/:[0-9]+/:/' | sort -u
+}
+
+maintainers_are_told() {
+	local mail out people person
+
+	for mail in $(all_patches); do
+		people=()
+		! grep -qE '^\+\+\+ .*(liveupdate|kexec|kho|linux/memfd|mm/memfd)' "$mail" ||
+			people+=(pasha.tatashin@soleen.com rppt@kernel.org)
+		! grep -qE '^\+\+\+ .*(mm/|memfd)' "$mail" || people+=(hughd@google.com linux-mm@kvack.org)
+		((${#people[@]})) || people=(pasha.tatashin@soleen.com hughd@google.com)
+		out=$(cd linux && scripts/get_maintainer.pl --nogit --nogit-fallback "../$mail" 2>/dev/null)
+		for person in "${people[@]}"; do
+			[[ $out == *"$person"* ]] || { echo "$mail does not reach $person"; return 1; }
+		done
+	done
+}
+
+# update_source COMMIT SOURCE: bring what it changes to a copy of the source that has
+# hard links
+update_source() {
+	local file
+
+	for file in $(tree_git diff-tree --no-commit-id --name-only -r "$1"); do
+		rm -f "$2/$file"
+		mkdir -p "$2/$(dirname "$file")"
+		tree_git show "$1:$file" >"$2/$file"
+		[[ $file != *.sh ]] || chmod +x "$2/$file"
+	done
+}
+
+# Every patch, in order: it builds without a message, and the tests that there are
+# by then pass; those that take long where they come in. Before the runner is there,
+# those of v6.19 do.
+every_patch_is_good() {
+	local source=build/src-bisect-$arch out=build/bisect-$arch commit file runner tests first last
+	local folder=tools/testing/selftests/liveupdate
+
+	rm -rf "$source" "$out"
+	cp -al "build/src-$(tree_version)" "$source"
+	seed_build "$base" "$out" "build/src-$(tree_version)" "$source"
+	for commit in $(tree_git rev-list --reverse base..HEAD); do
+		tree_git log -1 --format='# %s' "$commit"
+		tests=(luo_kexec_simple luo_multi_session) first=() last=()
+		update_source "$commit" "$source"
+		for file in $(tree_git diff-tree --no-commit-id --name-only -r "$commit"); do
+			[[ $file != */Kconfig* ]] || rm -f "$out/fragment" # configure it anew
+			! tree_git cat-file -e "$commit~:$file" 2>/dev/null || continue
+			case $file in
+			*/luo_memfd_damaged.c) first=(luo_memfd_damaged) ;;
+			*/luo_memfd_race_chain.c) last=(luo_memfd_race_chain) ;;
+			*/luo_memfd_matrix.c | */luo_memfd_pagecache.c | */luo_memfd_fault.c | \
+			*_chain.c | */memfd_luo_kunit.c)
+				tests+=("$(basename "$file" .c)") ;;
+			esac
+		done
+		# one configuration for all of them, so that the kernel is not built anew
+		rm -f "$source/$folder"/config.vmtest*
+		cp "linux/$folder"/config.vmtest* "$source/$folder"
+		runner=linux/$folder/vmtest.sh
+		if [[ -f $source/$folder/vmtest.sh ]]; then
+			runner=$source/$folder/vmtest.sh
+			tests+=(liveupdate)
+			for file in "$source/$folder"/luo_memfd_{seals,freeze,unknown_seal}.c; do
+				[[ ! -f $file ]] || tests+=("$(basename "$file" .c)")
+			done
+		fi
+		"$runner" -a "$arch" -b "$out" -s "$source" -B
+		touched_objects_are_clean "$source" "$out" "$commit"
+		"$runner" -a "$arch" -b "$out" -n "${first[@]}" "${tests[@]}" "${last[@]}" | sed 's/^/# /'
+	done
+}
+
+# What the tests are for: on the plain kernel those of the seals must fail, by
+# name, and the others pass.
+plain_kernel_fails() {
+	local log=build/log/plain.log status=0
+
+	# not fixture "refused": it would have the OOM killer come there
+	vmtest -b "$base" "liveupdate -f liveupdate_device -f sealed_memfd" \
+		luo_kexec_simple luo_multi_session luo_memfd_seals \
+		>"$log" 2>&1 || status=$?
+	sed 's/^/# /' "$log"
+	((status == 1))
+	(($(grep -cE '^ *not ok .*: comes back as it was$' "$log") == 29))
+	grep -E '^ *not ok' "$log" | sed -E 's/^ *not ok [0-9]+ //' |
+		grep -v ': comes back as it was$' | diff - <(printf '%s\n' \
+			liveupdate_device.refuse_memfd_with_some_sealed_execute_bits \
+			"liveupdate -f liveupdate_device -f sealed_memfd" "luo_memfd_seals stage 2")
+
+	status=0
+	vmtest -b "$base" luo_memfd_freeze >"$log" 2>&1 || status=$?
+	sed 's/^/# /' "$log"
+	((status == 1))
+	grep -q 'planned 7 tests, saw 2' "$log"
+}
+
+# versions_do_not_mix FROM TO VERSION ERROR LINES: between kernels with different
+# versions of the ABI the memfds are lost, and so is their memory: what
+# Documentation/mm/memfd_preservation.rst tells, line by line.
+versions_do_not_mix() {
+	local from=$1 to=$2 version=$3 error=$4 lines=$5 log=build/log/versions.log status=0
+	local console=build/versions/console.log
+
+	rm -rf build/versions
+	vmtest -b "$from" -u "$to" -w build/versions luo_memfd_seals >"$log" 2>&1 || status=$?
+	sed 's/^/# /' "$log" "$console"
+	((status == 1))
+	grep -q '^ok 1 luo_memfd_seals stage 1$' "$log"
+	grep -q '^not ok 2 luo_memfd_seals stage 2$' "$log"
+	# every row, and nothing else than that it is not there
+	(($(grep -c " retrieve: $error\$" "$log") == 32))
+	(($(grep -cE '^  not ok .*: comes back as it was$' "$log") == 32))
+	grep -qE '^  ok [0-9]+ the sessions can be finished$' "$log"
+	grep -qE '^  not ok [0-9]+ the memory of all memfds is free again$' "$log"
+	(($(grep -c "No registered handler for compatible '$version'" "$console") == lines))
+	# only v6.19 as it was released
+	[[ $to != "$base" ]] || grep -q 'WARNING: kernel/liveupdate/luo_file.c:.* luo_file_set_destroy' "$console"
+	[[ $to == "$base" ]] || ! grep -q WARNING "$console"
+}
+
+# An independent parser, on results that passed and on results that failed.
+parser_agrees() {
+	local parser=linux/tools/testing/kunit/kunit.py
+
+	vmtest -b "$seals" -w build/parser luo_memfd_seals >/dev/null
+	python3 "$parser" parse "$PWD/build/parser/results.ktap" | sed 's/^/# /'
+	vmtest -b "$base" -w build/parser luo_memfd_seals >/dev/null 2>&1 || true
+	if python3 "$parser" parse "$PWD/build/parser/results.ktap" | sed 's/^/# /'; then
+		return 1
+	fi
+}
+
+# The verdict of the runner: it must see what a virtual machine does wrong.
+runner_sees() {
+	local expected=$1 log=build/log/runner.log status=0
+
+	shift
+	vmtest "$@" >"$log" 2>&1 || status=$?
+	sed 's/^/# /' "$log"
+	((status == 1))
+	grep -q "$expected" "$log"
+}
+
+
+# A mailer's view: without being told, b4 finds out what each series applies to. It
+# needs the headers that sending adds.
+b4_finds_the_base() {
+	local series before=tags/base work
+
+	work=$(mktemp -d)
+	# shellcheck disable=SC2064 # the folder of now
+	trap "rm -rf '$work'" RETURN
+	for series in $(series_folders); do
+		python3 - "patches/$series" "$work/$series.mbox" <<-'EOF'
+			import email, glob, mailbox, sys
+			box = mailbox.mbox(sys.argv[2])
+			for number, name in enumerate(sorted(glob.glob(sys.argv[1] + "/0*.patch"))):
+			    mail = email.message_from_binary_file(open(name, "rb"))
+			    for header in "From", "Subject":
+			        mail.replace_header(header, " ".join(mail[header].split()))
+			    mail["Message-Id"] = "<%d@localhost>" % number
+			    if number:
+			        mail["In-Reply-To"] = "<0@localhost>"
+			    box.add(mail)
+			box.flush()
+		EOF
+		(cd linux && HOME=$work b4 -n am -m "$work/$series.mbox" -g -o "$work" 0@localhost) \
+			>"$work/$series.log" 2>&1 || true
+		sed 's/^/# /' "$work/$series.log"
+		grep -qx " Base: $before (exact match)" "$work/$series.log"
+		before=heads/$series
+	done
+}
+
+# What pahole sees is what the header of the ABI asserts, without holes.
+abi_is_as_documented() {
+	local object=build/abi.o
+
+	printf '#include <linux/kho/abi/memfd.h>\nstruct memfd_luo_ser a; struct memfd_luo_folio_ser b;\n' >build/header.c
+	(cd "$seals" &&
+	 eval "$(sed -n 's/^savedcmd_[^=]*:= //p' mm/.memfd_luo.o.cmd | sed 's/;.*//
+		s,-c -o [^ ]* [^ ]*memfd_luo.c,-g -c -o ../abi.o ../header.c,')")
+	for type in memfd_luo_ser memfd_luo_folio_ser; do
+		pahole -C "$type" "$object" | tee "build/log/$type"
+		! grep -E 'hole|padding' "build/log/$type"
+	done
+	diff <(sed -nE 's/^static_assert\(offsetof\(struct memfd_luo_ser, ([a-z_]*)\) == ([0-9]*)\);/\1 \2/p
+		s/^static_assert\(sizeof\(struct ([a-z_]*)\) == ([0-9]*)\);/\1 \2/p' \
+		linux/include/linux/kho/abi/memfd.h) \
+	     <(sed -nE 's,.* ([a-z_]+); +/\* +([0-9]+) +[0-9]+ \*/,\1 \2,p' build/log/memfd_luo_ser
+	       for type in memfd_luo_ser memfd_luo_folio_ser; do
+		       sed -nE "s,.*/\* size: ([0-9]+)\, .*,$type \1,p" "build/log/$type"
+	       done)
+}
+
+# Sphinx has nothing to say about the touched pages, nor about the sources whose
+# comments they show, but that it does not see other folders, as only theirs are built.
+pages_are_clean() {
+	local folder page line log=$PWD/build/log/pages.log status=0
+
+	for folder in $(tree_git diff --name-only base HEAD -- Documentation | cut -d / -f 2 | sort -u); do
+		make -C linux -s O="$PWD/build/pages" htmldocs SPHINXDIRS="$folder" >"$log" 2>&1 ||
+			{ tail "$log"; return 1; }
+		while read -r line; do
+			page=$(sed -nE "s,.*(unknown|nonexisting) document:? '/?([^']*)'.*,\\2,p" <<<"$line")
+			[[ -z $page || ! -f linux/Documentation/$page.rst ]] || continue
+			echo "$line"
+			status=1
+		done < <(grep -E 'WARNING|ERROR' "$log" | grep -F -f <(tree_git diff --name-only base HEAD))
+	done
+	for page in $(tree_git diff --name-only base HEAD -- '*.rst'); do
+		find build/pages -name "$(basename "$page" .rst).html" | grep . ||
+			{ echo "there is no page of $page"; status=1; }
+	done
+	return "$status"
+}
+
+# Other configurations in which every patch must build: a name, and what is not set,
+# compared with the configuration of the virtual machine; or three of another kind.
+configurations=(
+	"without-memfd-create TMPFS HUGETLBFS MEMFD_CREATE MEMFD_LUO_KUNIT_TEST"
+	"without-liveupdate LIVEUPDATE MEMFD_LUO_KUNIT_TEST"
+	"without-handover KEXEC_HANDOVER KEXEC_HANDOVER_DEBUGFS LIVEUPDATE MEMFD_LUO_KUNIT_TEST"
+	"without-shmem SHMEM TMPFS LIVEUPDATE MEMFD_LUO_KUNIT_TEST"
+	"without-choice HUGETLBFS TRANSPARENT_HUGEPAGE MEMCG SWAP MEMORY_FAILURE DEBUG_VM"
+	i386 clang allmodconfig
+)
+
+# kmake CONFIGURATION SOURCE ARGUMENT...: make in its build folder
+kmake() {
+	local options=(ARCH=x86_64)
+
+	case $1 in
+	i386) options=(ARCH=i386) ;;
+	clang) options+=("CC=$(clang_command)") ;;
+	esac
+	[[ $(uname -m) == x86_64 ]] || options+=(CROSS_COMPILE=x86_64-linux-gnu-)
+	make -C "$2" O="$PWD/build/$1" -j"$(nproc)" -s "${options[@]}" "${@:3}"
+}
+
+# the first clang that is new enough for the kernel
+clang_command() {
+	compgen -c clang | grep -xE 'clang(-[0-9]+)?' | sort -Vr | while read -r command; do
+		(($("$command" -dumpversion | cut -d . -f 1) >= 15)) && echo "$command" && break
+	done
+}
+
+# configured CONFIGURATION SOURCE OPTION...: build the base in it, and print which
+# objects the patches touch there
+configured() {
+	local out=build/$1 source=$2 objects=() object
+
+	rm -rf "$out"
+	mkdir -p "$out"
+	case $1 in
+	without-*)
+		printf '# CONFIG_%s is not set\n' "${@:3}" >"build/log/$1.config"
+		rm -rf "$out"
+		seed_build "$base" "$out" "build/src-$(tree_version)" "$source" >&2
+		"$source/tools/testing/selftests/liveupdate/vmtest.sh" -a x86_64 -B -b "$out" \
+			-s "$source" -c "build/log/$1.config" >&2 ;;
+	i386)
+		printf 'CONFIG_%s=y\n' EXPERT MMU SHMEM TMPFS HUGETLBFS BLOCK SWAP MULTIUSER \
+			PRINTK SMP CGROUPS MEMCG KEXEC FUTEX >"build/log/$1.config"
+		kmake "$1" "$source" KCONFIG_ALLCONFIG="$PWD/build/log/$1.config" allnoconfig >&2
+		kmake "$1" "$source" vmlinux >&2 ;;
+	clang)
+		cp "$base/.config" "$out"
+		kmake "$1" "$source" olddefconfig prepare >&2
+		objects=(mm/memfd_luo.o mm/memfd.o mm/shmem.o kernel/liveupdate/ kernel/kexec_core.o) ;;
+	allmodconfig)
+		kmake "$1" "$source" allmodconfig prepare >&2
+		objects=(mm/ kernel/liveupdate/ kernel/kexec_core.o) ;;
+	esac
+	for object in $(touched c | sed 's/c$/o/'); do
+		[[ ! -f $out/$object ]] || objects+=("$object")
+	done
+	printf '%s\n' "${objects[@]}"
+}
+
+# what the compiler says about some objects, without line numbers
+messages() {
+	kmake "$1" "$2" -k W=1 "${@:3}" 2>&1 | sed -E 's/:[0-9]+(:[0-9]+)?:/:/; s/^ *[0-9]* \|/ |/' | sort -u
+}
+
+# Every patch builds in each of the configurations, and gcc W=1, or clang, has nothing
+# to say that it has not said before the first patch. After the last one, all of
+# it can be linked.
+every_configuration_builds() {
+	local source=build/src-configurations commit words name objects status=0
+
+	[[ -n $(clang_command) ]] || { echo "there is no clang of version 15 or newer"; return 1; }
+	rm -rf "$source"
+	cp -al "build/src-$(tree_version)" "$source"
+	# the runner, to configure kernels
+	for commit in $(tree_git ls-tree -r --name-only HEAD tools/testing/selftests/liveupdate); do
+		rm -f "$source/$commit"
+		cp -p "linux/$commit" "$source/$commit"
+	done
+	for words in "${configurations[@]}"; do
+		name=${words%% *}
+		echo "# $name"
+		read -ra words <<<"$words"
+		configured "$name" "$source" "${words[@]:1}" >"build/log/$name.objects"
+		mapfile -t objects <"build/log/$name.objects"
+		messages "$name" "$source" "${objects[@]}" >"build/log/$name.base"
+	done
+	for commit in $(tree_git rev-list --reverse base..HEAD -- mm kernel include); do
+		tree_git log -1 --format='# %s' "$commit"
+		update_source "$commit" "$source"
+		for words in "${configurations[@]}"; do
+			name=${words%% *}
+			mapfile -t objects <"build/log/$name.objects"
+			messages "$name" "$source" "${objects[@]}" >"build/log/$name.now"
+			comm -13 "build/log/$name.base" "build/log/$name.now" >"build/log/$name.new"
+			[[ -s build/log/$name.new ]] || continue
+			sed "s/^/$name: /" "build/log/$name.new"
+			status=1
+		done
+	done
+	for words in "${configurations[@]}"; do
+		name=${words%% *}
+		[[ ! -f build/$name/vmlinux ]] || kmake "$name" "$source" vmlinux || status=1
+	done
+	return "$status"
+}
+
+# patched VERSION FOLDER SERIES...: the files that the patches touch, as that release
+# has them, and the patches
+patched() {
+	local tarball folder=$2 series
+
+	tarball=$(BASE=$1 scripts/fetch)
+	rm -rf "$folder"
+	mkdir -p "$folder"
+	tree_git ls-tree -r --name-only base | sed 's,^,*/,' |
+		tar -xf "$tarball" -C "$folder" --strip-components=1 --wildcards \
+			--no-wildcards-match-slash -T -
+	git -C "$folder" init -q
+	git -C "$folder" add -f .
+	git -C "$folder" -c user.name=check -c user.email=check@localhost commit -qm base
+	for series in "${@:3}"; do
+		patches_of "$series" | xargs realpath |
+			xargs git -C "$folder" -c user.name=check -c user.email=check@localhost am -q || return 1
+	done
+}
+
+# 6.19.6 and 6.19.8 lack what 6.19.10 mended in the same place.
+older_releases_take_the_series() {
+	local version status=0 series log=build/log/older.log
+
+	for version in 6.19.6 6.19.8; do
+		patched "$version" "build/older-$version" 1-seals
+		status=0
+		patched "$version" "build/older-$version" 1-seals 2-hardening >"$log" 2>&1 || status=1
+		sed 's/^/# /' "$log"
+		((status == 1))
+		grep -q 'Patch failed at 0005 mm: memfd_luo: preserve large memfds piece by piece' "$log"
+	done
+	mapfile -t series < <(series_folders)
+	patched 6.19.10 build/older-6.19.10 "${series[@]}"
+}
+
+# selftests_pass_on VERSION: with a kernel that is this release and the series
+selftests_pass_on() {
+	local source=build/src-$1-seals out=build/seals-$1-$arch
+
+	rm -rf "$source" "$out"
+	mkdir -p "$source"
+	tar -xf "$(BASE=$1 scripts/fetch)" -C "$source" --strip-components=1
+	all_patches | xargs realpath | xargs cat | patch -d "$source" -p1 -s --no-backup-if-mismatch
+	linux/tools/testing/selftests/liveupdate/vmtest.sh -a "$arch" -b "$out" -s "$source" -B
+	vmtest -b "$out" liveupdate luo_kexec_simple luo_multi_session luo_memfd_seals \
+		luo_memfd_freeze
+}
