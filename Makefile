@@ -6,6 +6,9 @@ help: ## list the targets (this)
 run: ## a live update that shows which file seals survive
 	@scripts/run
 
+demo: ## a virtual machine goes on while its host's kernel is replaced
+	@scripts/demo
+
 check: ## all tests
 	@scripts/check
 
@@ -24,7 +27,10 @@ tree: ## make or update linux/ from the kernel source and patches/
 export: ## write the commits of linux/ back to patches/
 	@scripts/export
 
+install: ## luvm, which carries virtual machines over (PREFIX, DESTDIR)
+	@$(MAKE) -s -C luvm install
+
 clean: ## remove what is built; linux/ and dl/ stay
 	rm -rf build
 
-.PHONY: help run check mutants soak fetch tree export clean
+.PHONY: help run demo check mutants soak fetch tree export install clean

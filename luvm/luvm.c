@@ -1,0 +1,619 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/*
+ * luvm - carry QEMU guests over a live update of their host's kernel
+ *
+ * A guest's memory is a sealed memfd, which the kernel hands over to the next one
+ * in a session of the Live Update Orchestrator (LUO), together with the state of
+ * the guest's devices as QEMU migrates it and a description of both.
+ *
+ * Who keeps what alive:
+ *  - A guest that runs needs nothing but its QEMU.
+ *  - A saved guest is a LUO session, and that lasts as long as somebody has its file
+ *    descriptor. Two holders, processes that only wait, have it, so that one
+ *    may be killed. They give copies to whoever connects to NAME.held.
+ *  - A session that comes from the old kernel can be retrieved only once. What
+ *    finds it becomes, or rather forks, its holders before all else.
+ *  - While there are holders the guest does not run, and the session is dropped
+ *    before it does: from its first instruction on, the saved state is not that of
+ *    its memory any more. QEMU has loaded all of it by then, successfully.
+ *
+ * LUO has no list of its sessions, so they are numbered: "luvm.0" and so on. The
+ * description says which guest it is.
+ *
+ * Here are the verbs; qemu.c talks to QEMU, saved.c to LUO.
+ *
+ * Files in the run directory: lock, which serializes luvm; NAME.json, the description;
+ * NAME.qmp; NAME.pid, on which QEMU has a lock as long as it lives; NAME.log;
+ * NAME.held, the socket of the holders.
+ *
+ * Unless told otherwise, functions return 0 or -1, and say what is wrong before the
+ * latter in one line. Sizes are in bytes.
+ */
+
+#define _GNU_SOURCE
+#include "luvm.h"
+
+const char *run_dir;
+static bool verbose;
+
+int fail(const char *fmt, ...)
+{
+	va_list args;
+
+	fputs("luvm: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+
+	return -1;
+}
+
+void step(const char *name, const char *what)
+{
+	if (verbose)
+		fprintf(stderr, "luvm: %s: %s\n", name, what);
+}
+
+void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void close_saved(struct saved *saved)
+{
+	for (int i = 0; i < NR_FILES; i++)
+		close_fd(&saved->fd[i]);
+}
+
+/* The file of guest @name with this ending, until the fourth next call. */
+const char *path_of(const char *name, const char *ending)
+{
+	static char paths[4][PATH_MAX];
+	static unsigned int next;
+	char *path = paths[next++ % 4];
+
+	snprintf(path, PATH_MAX, "%s/%s%s", run_dir, name, ending);
+
+	return path;
+}
+
+/* Wait 5 ms; false when @deadline, which is to begin as 0, has passed. */
+bool wait_some(time_t *deadline)
+{
+	struct timespec now, pause = { .tv_nsec = 5000000 };
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (!*deadline)
+		*deadline = now.tv_sec + QMP_SECONDS;
+	nanosleep(&pause, NULL);
+
+	return now.tv_sec < *deadline;
+}
+
+int check_name(const char *name)
+{
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	struct sockaddr_un addr;
+	size_t len = strlen(name);
+
+	if (!len || len >= LIVEUPDATE_SESSION_NAME_LENGTH || name[0] == '.' || name[0] == '-' ||
+	    len != strspn(name, allowed))
+		return fail("a name is 1 to %d letters, digits, or ._- inside, unlike \"%s\"",
+			    LIVEUPDATE_SESSION_NAME_LENGTH - 1, name);
+	if (strlen(path_of(name, ".held")) >= sizeof(addr.sun_path))
+		return fail("%s is too long for a socket: choose a shorter LUVM_DIR or name",
+			    path_of(name, ".held"));
+
+	return 0;
+}
+
+/* -- the verbs -- */
+
+static json_t *load_description(const char *name)
+{
+	json_t *desc = json_load_file(path_of(name, ".json"), 0, NULL);
+
+	if (!desc)
+		fail("there is no guest %s: luvm list says which there are", name);
+
+	return desc;
+}
+
+static int start(const char *name, long long size, char **args)
+{
+	json_t *desc, *array = json_array();
+	const char *qemu = getenv("LUVM_QEMU");
+	char cwd[PATH_MAX], machine[96];
+	struct saved saved;
+	struct utsname uts;
+	int memory, sock;
+
+	uname(&uts);
+	snprintf(machine, sizeof(machine), "qemu-system-%s", uts.machine);
+	while (*args)
+		json_array_append_new(array, json_string(*args++));
+	if (!getcwd(cwd, sizeof(cwd)))
+		return fail("cannot tell the current directory: %m");
+	desc = json_pack("{s:i, s:s, s:I, s:s, s:s, s:o}", "luvm", VERSION, "name", name,
+			 "memory", (json_int_t)size, "qemu", qemu ?: machine, "directory", cwd,
+			 "arguments", array);
+	if (!desc)
+		return fail("the arguments of QEMU have to be UTF-8");
+
+	if (claim_all(true))
+		return -1;
+	if (get_saved(name, &saved) || qemu_pid(name))
+		return fail("there is a guest %s already: see luvm list", name);
+	memory = make_memfd(name, "memory");
+	if (memory < 0)
+		return -1;
+	if (ftruncate(memory, size) || fcntl(memory, F_ADD_SEALS, MEMORY_SEALS))
+		return fail("cannot make memory of %lld bytes: %m", size);
+	if (json_dump_file(desc, path_of(name, ".json"), JSON_INDENT(2)))
+		return fail("cannot write %s: %m", path_of(name, ".json"));
+	sock = start_qemu(name, desc, memory, false);
+	if (sock < 0) {
+		unlink(path_of(name, ".json"));
+		return -1;
+	}
+	step(name, "guest running");
+
+	return 0;
+}
+
+/* Let a stopped guest go on here, or give it up if it came from the previous kernel. */
+static int abandon(const char *name)
+{
+	struct saved saved;
+	int sock, is_saved;
+	char status[32];
+
+	is_saved = get_saved(name, &saved);
+	if (is_saved < 0)
+		return -1;
+	if (is_saved && saved.head.incoming)
+		return kill_qemu(name) || drop(name, &saved) ? -1 : 0;
+	if (!qemu_pid(name)) {
+		if (is_saved)
+			return fail("the QEMU of %s has ended: luvm restore starts it again", name);
+		if (unlink(path_of(name, ".json")))
+			return fail("there is no guest %s: luvm list says which there are", name);
+		return 0;
+	}
+	if (is_saved && drop(name, &saved))
+		return -1;
+	sock = qmp_open(name, QMP_SECONDS);
+	if (sock < 0)
+		return fail("the QEMU of %s does not answer: end what else is connected to %s",
+			    name, path_of(name, ".qmp"));
+	if (qmp_status(name, sock, "query-status", "running", status) != 1)
+		return go_on(name, sock);
+
+	return 0;
+}
+
+static int preserve(const char *name, const struct saved *saved, int file)
+{
+	struct liveupdate_session_preserve_fd arg = {
+		.size = sizeof(arg), .fd = saved->fd[file], .token = file
+	};
+
+	if (ioctl(saved->fd[SESSION], LIVEUPDATE_SESSION_PRESERVE_FD, &arg))
+		return fail("%s: cannot preserve the %s: %m", name, file_names[file]);
+
+	return 0;
+}
+
+/* Create a session, the first one that does not exist. */
+static int create_session(const char *name, struct saved *saved)
+{
+	int luo = open_luo(false), *slot = &saved->head.slot;
+
+	if (luo < 0)
+		return -1;
+	for (*slot = 0; *slot < MAX_SESSIONS && saved->fd[SESSION] < 0; ++*slot) {
+		saved->fd[SESSION] = luo_session(luo, LIVEUPDATE_IOCTL_CREATE_SESSION, *slot);
+		if (saved->fd[SESSION] >= 0 || errno != EEXIST)
+			break;
+	}
+	close(luo);
+	if (saved->fd[SESSION] < 0)
+		return fail("%s: cannot create session luvm.%d: %m", name, *slot);
+
+	return 0;
+}
+
+/* Write and seal the description that is preserved. Return: its memfd, or -1. */
+static int describe(const char *name, json_t *desc, const struct saved *saved)
+{
+	char sums[2][17], *text;
+	struct stat st;
+	int fd;
+
+	if (fstat(saved->fd[STATE], &st) || checksum(name, saved->fd[MEMORY], sums[0]) ||
+	    checksum(name, saved->fd[STATE], sums[1]))
+		return -1;
+	json_object_set_new(desc, "state", json_integer(st.st_size));
+	json_object_set_new(desc, "memory checksum", json_string(sums[0]));
+	json_object_set_new(desc, "state checksum", json_string(sums[1]));
+	text = json_dumps(desc, JSON_INDENT(2));
+	fd = make_memfd(name, "description");
+	if (fd >= 0 && (!text || write(fd, text, strlen(text)) != (ssize_t)strlen(text) ||
+			fcntl(fd, F_ADD_SEALS, CONTENT_SEALS))) {
+		fail("%s: cannot write and seal the description: %m", name);
+		close_fd(&fd);
+	}
+	free(text);
+
+	return fd;
+}
+
+/* All of saving but what is done if it fails. @desc is changed. */
+static int save_all(const char *name, json_t *desc, int sock, struct saved *saved)
+{
+	/* This takes longer the more there is, so the guest runs on. */
+	if (create_session(name, saved) || preserve(name, saved, MEMORY))
+		return -1;
+	step(name, "memory preserved");
+
+	if (qmp_do(name, sock, "stop", NULL, -1))
+		return -1;
+	step(name, "guest stopped");
+
+	saved->fd[STATE] = make_memfd(name, "state");
+	if (saved->fd[STATE] < 0 || migrate(name, sock, "migrate", saved->fd[STATE]))
+		return -1;
+	if (fcntl(saved->fd[STATE], F_ADD_SEALS, CONTENT_SEALS))
+		return fail("%s: cannot seal the state: %m", name);
+	saved->fd[DESCRIPTION] = describe(name, desc, saved);
+	if (saved->fd[DESCRIPTION] < 0)
+		return -1;
+	step(name, "state saved");
+
+	if (preserve(name, saved, STATE) || preserve(name, saved, DESCRIPTION) || hold(name, saved))
+		return -1;
+	step(name, "preserved");
+
+	return 0;
+}
+
+/* Return: -1 in any case. */
+static int undo_save(const char *name)
+{
+	if (!qemu_pid(name))
+		return fail("the QEMU of %s has ended while it was saved: luvm list says what is left",
+			    name);
+
+	return abandon(name) ? -1 : fail("%s is not saved and goes on", name);
+}
+
+static int save(const char *name)
+{
+	struct saved saved = { .head = { .incoming = false } };
+	json_t *desc = load_description(name);
+	pid_t pid = qemu_pid(name);
+	char status[32], path[32];
+	int sock;
+
+	if (!desc)
+		return -1;
+	if (!pid)
+		return fail("the QEMU of %s has ended: see %s", name, path_of(name, ".log"));
+	if (get_saved(name, &saved))
+		return fail("%s is saved already", name);
+	sock = qmp_open(name, QMP_SECONDS);
+	if (sock < 0)
+		return fail("the QEMU of %s does not answer: end what else is connected to %s",
+			    name, path_of(name, ".qmp"));
+	if (qmp_status(name, sock, "query-status", "running", status) != 1)
+		return fail("%s is not running but %s: luvm abandon lets it go on", name, status);
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, MEMORY_FD);
+	saved.fd[MEMORY] = open(path, O_RDWR | O_CLOEXEC);
+	if (check_file(name, "memory", saved.fd[MEMORY], MEMORY_SEALS,
+		       json_integer_value(json_object_get(desc, "memory"))))
+		return -1;
+
+	if (save_all(name, desc, sock, &saved)) {
+		close_saved(&saved);
+		close(sock);
+		return undo_save(name);
+	}
+
+	return 0;
+}
+
+/*
+ * Save in a child. If that is killed, the guest goes on; if this process is, the
+ * child still saves it.
+ */
+static int save_supervised(const char *name)
+{
+	int status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		return fail("cannot fork: %m");
+	if (!pid) {
+		setsid();
+		_exit(!!save(name));
+	}
+	while (waitpid(pid, &status, 0) != pid)
+		;
+	if (!WIFSIGNALED(status))
+		return WEXITSTATUS(status) ? -1 : 0;
+	fail("saving %s was killed by signal %d", name, WTERMSIG(status));
+
+	return undo_save(name);
+}
+
+static int restore(const char *name)
+{
+	int sock = -1, state = -1, err = -1;
+	json_t *desc = NULL;
+	struct saved saved;
+	char path[32];
+
+	switch (get_saved(name, &saved)) {
+	case -1:
+		return -1;
+	case 0:
+		return fail("no guest %s is saved here: luvm list says which are", name);
+	}
+	if (!saved.head.incoming && qemu_pid(name))
+		return fail("%s is saved for the next kernel, which this is not: luvm abandon lets it go on here",
+			    name);
+	desc = check_saved(name, &saved);
+	if (!desc)
+		goto keep;
+	step(name, "checked");
+
+	/* One of an earlier try. As there are holders, it has not run the guest. */
+	if (kill_qemu(name))
+		goto keep;
+	/* Read it from its beginning, wherever others are. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", saved.fd[STATE]);
+	state = open(path, O_RDONLY | O_CLOEXEC);
+	if (state < 0 || json_dump_file(desc, path_of(name, ".json"), JSON_INDENT(2))) {
+		fail("%s: cannot write %s, or open %s: %m", name, path_of(name, ".json"), path);
+		goto keep;
+	}
+	sock = start_qemu(name, desc, saved.fd[MEMORY], true);
+	if (sock < 0)
+		goto keep;
+	step(name, "QEMU started");
+	if (migrate(name, sock, "migrate-incoming", state)) {
+		qemu_ended(name);
+		goto keep;
+	}
+	step(name, "state loaded");
+	if (drop(name, &saved))
+		goto keep;
+	err = go_on(name, sock);
+	goto out;
+
+keep:
+	kill_qemu(name);
+	fail("%s is kept as it is: luvm restore %s tries again", name, name);
+out:
+	close_saved(&saved);
+	close_fd(&sock);
+	close_fd(&state);
+	json_decref(desc);
+	return err;
+}
+
+/* Call @verb for all guests that have a file with this ending; -1 if one failed. */
+static int for_all(const char *ending, int (*verb)(const char *name, void *arg), void *arg)
+{
+	struct dirent **entries;
+	int n = scandir(run_dir, &entries, NULL, alphasort), status = 0;
+
+	for (int i = 0; i < n; i++) {
+		char *dot = strrchr(entries[i]->d_name, '.');
+
+		if (dot && !strcmp(dot, ending)) {
+			*dot = '\0';
+			if (verb(entries[i]->d_name, arg))
+				status = -1;
+		}
+		free(entries[i]);
+	}
+	free(entries);
+
+	return status;
+}
+
+static int restore_if_incoming(const char *name, void *arg)
+{
+	struct saved saved;
+	int is_saved = get_saved(name, &saved);
+
+	(void)arg;
+	if (is_saved > 0)
+		close_saved(&saved);
+
+	return is_saved > 0 && saved.head.incoming ? restore(name) : is_saved < 0 ? -1 : 0;
+}
+
+/* Add an object about @name to the array @arg. */
+static int list_one(const char *name, void *arg)
+{
+	json_t *desc = json_load_file(path_of(name, ".json"), 0, NULL);
+	const char *state = "ended";
+	pid_t pid = qemu_pid(name);
+	struct saved saved;
+	char status[32];
+	json_t *object;
+	int sock;
+
+	if (get_saved(name, &saved) > 0) {
+		state = saved.head.incoming || !pid ? "restorable" : "saved";
+		json_decref(desc);
+		desc = check_saved(name, &saved);
+		if (!desc)
+			state = "damaged";
+		close_saved(&saved);
+	} else if (pid) {
+		sock = qmp_open(name, 5);
+		state = sock < 0 || qmp_status(name, sock, "query-status", "", status) < 0 ?
+			"does not answer" : status;
+		close_fd(&sock);
+	}
+	object = json_pack("{s:s, s:s, s:I}", "name", name, "state", state, "memory",
+			   json_integer_value(json_object_get(desc, "memory")));
+	if (pid)
+		json_object_set_new(object, "pid", json_integer(pid));
+	json_array_append_new(arg, object);
+	json_decref(desc);
+
+	return 0;
+}
+
+/* The same for those that have no holders, which are on the list already. */
+static int list_not_held(const char *name, void *arg)
+{
+	return access(path_of(name, ".held"), F_OK) ? list_one(name, arg) : 0;
+}
+
+static int list(bool as_json)
+{
+	json_t *guests = json_array(), *guest;
+	size_t i;
+
+	if (claim_all(true) | for_all(".held", list_one, guests) |
+	    for_all(".json", list_not_held, guests))
+		return -1;
+	if (as_json) {
+		json_dumpf(guests, stdout, JSON_INDENT(2));
+		putchar('\n');
+		return 0;
+	}
+	json_array_foreach(guests, i, guest) {
+		printf("%-20s %-12s %8lld MiB\n",
+		       json_string_value(json_object_get(guest, "name")),
+		       json_string_value(json_object_get(guest, "state")),
+		       (long long)json_integer_value(json_object_get(guest, "memory")) >> 20);
+	}
+
+	return 0;
+}
+
+/* Return: a positive multiple of the page size, or -1 for what is none. */
+static long long parse_size(const char *text)
+{
+	static const char units[] = "KMGT";
+	const char *unit;
+	long long size;
+	char *end;
+
+	errno = 0;
+	size = strtoll(text, &end, 10);
+	unit = *end ? strchr(units, *end) : units + 1;
+	if (errno || end == text || !unit || (*end && end[1]) || size <= 0 ||
+	    size > LLONG_MAX >> (10 * (unit - units + 1)))
+		return -1;
+
+	return size << (10 * (unit - units + 1));
+}
+
+static int usage(void)
+{
+	fputs("usage: luvm [-v] start NAME [-m SIZE] [-- QEMU ARGUMENT...]\n"
+	      "       luvm [-v] save NAME...\n"
+	      "       luvm [-v] abandon NAME...\n"
+	      "       luvm [-v] restore [NAME...]\n"
+	      "       luvm [-v] list [--json]\n", stderr);
+	return 2;
+}
+
+static int run_start(int argc, char **argv)
+{
+	long long size = parse_size("512M");
+	const char *name = argv[0];
+
+	if (argc >= 3 && !strcmp(argv[1], "-m")) {
+		size = parse_size(argv[2]);
+		if (size <= 0)
+			return fail("-m %s is no size: say 512M or 2G", argv[2]);
+		argv += 2;
+		argc -= 2;
+	}
+	if (argc > 1 && strcmp(argv[1], "--"))
+		return fail("unknown argument %s: arguments of QEMU come after --", argv[1]);
+
+	return start(name, size, argv + (argc > 1 ? 2 : 1));
+}
+
+/* Make the run directory, and wait until no other luvm is at work. */
+static int enter_run_dir(void)
+{
+	struct stat st;
+	int lock;
+
+	run_dir = getenv("LUVM_DIR") ?: "/run/luvm";
+	if (run_dir[0] != '/' || strchr(run_dir, ','))
+		return fail("LUVM_DIR has to be an absolute path without a comma, unlike %s",
+			    run_dir);
+	if ((mkdir(run_dir, 0700) && errno != EEXIST) || stat(run_dir, &st))
+		return fail("cannot make the directory %s: %m", run_dir);
+	if (st.st_uid != geteuid() || (st.st_mode & 0022))
+		return fail("%s has to be yours and nobody else's to write to", run_dir);
+	lock = open(path_of("lock", ""), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (lock < 0 || flock(lock, LOCK_EX))
+		return fail("cannot lock %s: %m", path_of("lock", ""));
+
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	int (*verb)(const char *name) = NULL;
+	int status = 0;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (argc > 1 && !strcmp(argv[1], "-v")) {
+		verbose = true;
+		argv++;
+		argc--;
+	}
+	if (argc < 2)
+		return usage();
+	argv++;
+	argc--;
+	if (!strcmp(argv[0], "list")) {
+		if (argc > 2 || (argc == 2 && strcmp(argv[1], "--json")))
+			return usage();
+		return enter_run_dir() || list(argc == 2) ? 1 : 0;
+	}
+	if (!strcmp(argv[0], "save"))
+		verb = save_supervised;
+	else if (!strcmp(argv[0], "abandon"))
+		verb = abandon;
+	else if (!strcmp(argv[0], "restore"))
+		verb = restore;
+	else if (strcmp(argv[0], "start"))
+		return usage();
+	if (argc < 2 && verb != restore)
+		return usage();
+
+	if (enter_run_dir())
+		return 1;
+	if (!verb)
+		return check_name(argv[1]) || run_start(argc - 1, argv + 1) ? 1 : 0;
+	if (claim_all(verb == abandon))
+		return 1;
+	if (argc < 2)
+		return for_all(".held", restore_if_incoming, NULL) ? 1 : 0;
+	for (int i = 1; i < argc; i++)
+		status |= check_name(argv[i]) || verb(argv[i]);
+
+	return !!status;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the parts of luvm share; see luvm.c. Errors are said before they are returned. */
+
+#ifndef LUVM_H
+#define LUVM_H
+
+#include <errno.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <limits.h>
+#include <linux/liveupdate.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define __printf(a, b)	__attribute__((format(printf, a, b)))
+#define __noreturn	__attribute__((noreturn))
+
+/* Headers of libc may be older than the kernel. */
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC	0x0020
+#endif
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL	0x0008U
+#endif
+
+#define MEMORY_SEALS	(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_EXEC)
+#define CONTENT_SEALS	(MEMORY_SEALS | F_SEAL_WRITE)
+
+#define VERSION		1	/* of the description */
+#define MAX_SESSIONS	744	/* as many as LUO takes */
+#define QMP_SECONDS	60	/* how long QEMU may take for one thing */
+#define MEMORY_FD	3	/* in QEMU */
+#define PID_FD		4
+#define SAMPLES		1024	/* pages of memory that are looked at */
+#define PAGE		4096
+
+/* What a session has; the numbers are the tokens. */
+enum { SESSION, MEMORY, STATE, DESCRIPTION, NR_FILES };
+
+/* A saved guest, as its holders give it out. */
+struct saved {
+	struct {
+		int slot;	/* the number of the session */
+		bool incoming;	/* from the previous kernel, not for the next one */
+	} head;
+	int fd[NR_FILES];	/* -1: none */
+};
+
+extern const char * const file_names[NR_FILES];
+extern const char *run_dir;
+
+/* luvm.c */
+int __printf(1, 2) fail(const char *fmt, ...);
+void step(const char *name, const char *what);
+void close_fd(int *fd);
+const char *path_of(const char *name, const char *ending);
+bool wait_some(time_t *deadline);
+int check_name(const char *name);
+
+/* qemu.c: sockets, QMP and the process */
+int connect_to(const char *path, int type, int seconds);
+int send_fds(int sock, const void *data, size_t len, const int *fds, int nr);
+int qmp_do(const char *name, int sock, const char *command, json_t *args, int fd);
+int qmp_open(const char *name, int seconds);
+int qmp_status(const char *name, int sock, const char *command, const char *wanted,
+	       char buf[32]);
+int migrate(const char *name, int sock, const char *command, int fd);
+int go_on(const char *name, int sock);
+pid_t qemu_pid(const char *name);
+int kill_qemu(const char *name);
+int qemu_ended(const char *name);
+int start_qemu(const char *name, json_t *desc, int memory, bool incoming);
+
+/* saved.c: memfds, sessions and who holds them */
+int check_file(const char *name, const char *what, int fd, int seals, long long size);
+int make_memfd(const char *name, const char *what);
+int checksum(const char *name, int fd, char sum[17]);
+json_t *check_saved(const char *name, struct saved *saved);
+int open_luo(bool optional);
+int luo_session(int luo, unsigned long request, int slot);
+int hold(const char *name, const struct saved *saved);
+int get_saved(const char *name, struct saved *saved);
+int drop(const char *name, struct saved *saved);
+int claim_all(bool optional);
+
+#endif /* LUVM_H */

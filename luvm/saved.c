@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/* luvm: what is saved, in memfds, in LUO and in its holders. See luvm.c. */
+
+#define _GNU_SOURCE
+#include "luvm.h"
+
+const char * const file_names[] = { "session", "memory", "state", "description" };
+
+/* -- memfds and what is in them -- */
+
+static const char *seal_names(int seals, char buf[64])
+{
+	static const char * const names[] = {
+		"SEAL", "SHRINK", "GROW", "WRITE", "FUTURE_WRITE", "EXEC"
+	};
+	int len = snprintf(buf, 64, "%s", seals < 0 ? "no memfd" : seals ? "" : "none");
+
+	for (int i = 0; i < 6 && seals > 0; i++) {
+		if (seals & (1 << i))
+			len += snprintf(buf + len, 64 - len, "%s%s", len ? "|" : "", names[i]);
+	}
+
+	return buf;
+}
+
+/* See that the file has exactly @seals and is of @size, unless that is -1. */
+int check_file(const char *name, const char *what, int fd, int seals, long long size)
+{
+	int is = fcntl(fd, F_GET_SEALS);
+	char buf[2][64];
+	struct stat st;
+
+	if (is != seals)
+		return fail("%s: seals of the %s are %s, must be %s", name, what,
+			    seal_names(is, buf[0]), seal_names(seals, buf[1]));
+	if (fstat(fd, &st) || (size >= 0 && st.st_size != size))
+		return fail("%s: size of the %s is %lld, must be %lld", name, what,
+			    (long long)st.st_size, size);
+
+	return 0;
+}
+
+/* Return: a new memfd that can be sealed and never executed, or -1. */
+int make_memfd(const char *name, const char *what)
+{
+	char buf[128];
+	int fd;
+
+	snprintf(buf, sizeof(buf), "%s %s", name, what);
+	fd = memfd_create(buf, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+	if (fd < 0)
+		fail("cannot make a memfd for the %s of %s: %m", what, name);
+
+	return fd;
+}
+
+/*
+ * A number that tells contents from others, not from forged ones: against those are
+ * the seals. Of large files some pages are looked at, evenly spread.
+ */
+int checksum(const char *name, int fd, char sum[17])
+{
+	uint64_t hash = 0xcbf29ce484222325, pages, word, page[PAGE / 8];
+	struct stat st;
+	uint64_t i, n;
+
+	if (fstat(fd, &st))
+		return fail("%s: fstat: %m", name);
+	pages = (st.st_size + PAGE - 1) / PAGE;
+	n = pages < SAMPLES ? pages : SAMPLES;
+	for (i = 0; i < n; i++) {
+		memset(page, 0, sizeof(page));
+		if (pread(fd, page, sizeof(page), i * pages / n * PAGE) <= 0)
+			return fail("%s: cannot read what is saved: %m", name);
+		for (word = 0; word < PAGE / 8; word++) {
+			hash = (hash ^ page[word]) * 0x100000001b3;
+			hash ^= hash >> 29;
+		}
+	}
+	snprintf(sum, 17, "%016" PRIx64, hash);
+
+	return 0;
+}
+
+/*
+ * Check everything about a saved guest before any of it is used. Return: its
+ * description, or NULL.
+ */
+json_t *check_saved(const char *name, struct saved *saved)
+{
+	static const int seals[] = { [MEMORY] = MEMORY_SEALS, [STATE] = CONTENT_SEALS,
+				     [DESCRIPTION] = CONTENT_SEALS };
+	const char *own_name, *qemu, *dir, *sums[NR_FILES];
+	json_int_t version, sizes[NR_FILES] = { 0 };
+	json_t *desc, *args;
+	char sum[17];
+	int i, fd;
+
+	for (i = MEMORY; i < NR_FILES; i++) {
+		if (saved->fd[i] < 0 || check_file(name, file_names[i], saved->fd[i], seals[i], -1))
+			return NULL;
+	}
+
+	/* The position is shared with others. */
+	fd = saved->fd[DESCRIPTION];
+	lseek(fd, 0, SEEK_SET);
+	desc = json_loadfd(fd, 0, NULL);
+	if (json_unpack(desc, "{s:I, s:s, s:s, s:s, s:o, s:I, s:I, s:s, s:s}", "luvm", &version,
+			"name", &own_name, "qemu", &qemu, "directory", &dir, "arguments", &args,
+			"memory", &sizes[MEMORY], "state", &sizes[STATE],
+			"memory checksum", &sums[MEMORY], "state checksum", &sums[STATE]) ||
+	    version != VERSION) {
+		fail("%s: the description is not one of this luvm (version %d)", name, VERSION);
+		goto bad;
+	}
+	if (strcmp(own_name, name)) {
+		fail("%s: the description is that of %s", name, own_name);
+		goto bad;
+	}
+
+	for (i = MEMORY; i <= STATE; i++) {
+		fd = saved->fd[i];
+		if (check_file(name, file_names[i], fd, seals[i], sizes[i]) ||
+		    checksum(name, fd, sum))
+			goto bad;
+		if (strcmp(sum, sums[i])) {
+			fail("%s: the %s does not belong to the %s: its checksum is %s, must be %s",
+			     name, file_names[i], file_names[i == MEMORY ? STATE : DESCRIPTION],
+			     sum, sums[i]);
+			goto bad;
+		}
+	}
+
+	return desc;
+bad:
+	json_decref(desc);
+	return NULL;
+}
+
+/* -- LUO -- */
+
+/* Return: /dev/liveupdate, or -1; silent if @optional. */
+int open_luo(bool optional)
+{
+	int luo = open("/dev/liveupdate", O_RDWR | O_CLOEXEC);
+
+	if (luo >= 0 || optional)
+		return luo;
+	if (errno == ENOENT || errno == ENXIO || errno == ENODEV)
+		return fail("no /dev/liveupdate: boot a kernel that has CONFIG_LIVEUPDATE, with kho=on liveupdate=on");
+	if (errno == EBUSY)
+		return fail("/dev/liveupdate is in use: end the other program that does live updates");
+
+	return fail("cannot open /dev/liveupdate: %m");
+}
+
+/* Return: the session of this number, to send (create) or received, or -1 with errno. */
+int luo_session(int luo, unsigned long request, int slot)
+{
+	struct liveupdate_ioctl_create_session arg = { .size = sizeof(arg) };
+
+	snprintf((char *)arg.name, sizeof(arg.name), "luvm.%d", slot);
+
+	return ioctl(luo, request, &arg) ? -1 : arg.fd;
+}
+
+/* Wait until the session of this number is closed by all, and its memory thawed. */
+static int wait_dropped(const char *name, int slot)
+{
+	int luo = open_luo(false), session = -1;
+	time_t deadline = 0;
+
+	if (luo < 0)
+		return -1;
+	while (session < 0 && wait_some(&deadline))
+		session = luo_session(luo, LIVEUPDATE_IOCTL_CREATE_SESSION, slot);
+	close(luo);
+	if (session < 0)
+		return fail("%s: somebody keeps session luvm.%d open", name, slot);
+	close(session);
+
+	return 0;
+}
+
+/* -- holders -- */
+
+/* Serve for ever: a connection gets all that is held, unless it is for the end. */
+static void __noreturn serve(int sock, const struct saved *saved)
+{
+	int nr = 0;
+	char what;
+	int conn;
+
+	while (nr < NR_FILES && saved->fd[nr] >= 0)
+		nr++;
+	for (;;) {
+		conn = accept4(sock, NULL, NULL, SOCK_CLOEXEC);
+		if (conn < 0)
+			continue;
+		if (recv(conn, &what, 1, 0) == 1) {
+			/* Both holders are a process group of their own. */
+			if (what == 'q')
+				kill(0, SIGKILL);
+			send_fds(conn, &saved->head, sizeof(saved->head), saved->fd, nr);
+		}
+		close(conn);
+	}
+}
+
+/* Fork two holders of what is saved. The caller keeps its copies. */
+int hold(const char *name, const struct saved *saved)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct saved mine = *saved;
+	int fd, adj, pipes[2];
+	char ready;
+	pid_t pid;
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path_of(name, ".held"));
+	unlink(addr.sun_path);
+	if (sock < 0 || bind(sock, (struct sockaddr *)&addr, sizeof(addr)) || listen(sock, 16) ||
+	    pipe2(pipes, O_CLOEXEC))
+		return fail("%s: cannot make the socket %s: %m", name, addr.sun_path);
+
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		setsid();
+		if (chdir("/"))
+			_exit(1);
+		/* Nothing else may be kept open, least of all a QMP connection. */
+		sock = fcntl(sock, F_DUPFD_CLOEXEC, 100);
+		fd = fcntl(pipes[1], F_DUPFD_CLOEXEC, 100);
+		for (int i = 0; i < NR_FILES; i++) {
+			if (mine.fd[i] >= 0)
+				mine.fd[i] = fcntl(mine.fd[i], F_DUPFD_CLOEXEC, 100);
+		}
+		close_range(0, 99, 0);
+		open("/dev/null", O_RDWR);
+		adj = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+		if (adj >= 0) {
+			dprintf(adj, "-1000");
+			close(adj);
+		}
+		if (fork() < 0 || write(fd, "", 1) != 1)
+			_exit(1);
+		close(fd);
+		serve(sock, &mine);
+	}
+	close(sock);
+	close(pipes[1]);
+	/* Either of the two will do. */
+	if (pid < 0 || read(pipes[0], &ready, 1) != 1) {
+		close(pipes[0]);
+		return fail("%s: cannot start the process that holds it: %m", name);
+	}
+	close(pipes[0]);
+
+	return 0;
+}
+
+/*
+ * Get copies of what the holders of a guest have. Return: 1, or 0 if there are no
+ * holders, or -1.
+ */
+int get_saved(const char *name, struct saved *saved)
+{
+	struct iovec iov = { .iov_base = &saved->head, .iov_len = sizeof(saved->head) };
+	char control[CMSG_SPACE(NR_FILES * sizeof(int))];
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	struct liveupdate_session_retrieve_fd arg = { .size = sizeof(arg) };
+	int sock = connect_to(path_of(name, ".held"), SOCK_SEQPACKET, 5);
+	struct cmsghdr *cmsg;
+
+	memset(saved->fd, -1, sizeof(saved->fd));
+	if (sock < 0)
+		return 0;
+	if (send(sock, "f", 1, MSG_NOSIGNAL) != 1 ||
+	    recvmsg(sock, &msg, MSG_CMSG_CLOEXEC) != sizeof(saved->head) || !CMSG_FIRSTHDR(&msg)) {
+		close(sock);
+		return fail("%s: the process that holds it does not answer", name);
+	}
+	close(sock);
+	cmsg = CMSG_FIRSTHDR(&msg);
+	memcpy(saved->fd, CMSG_DATA(cmsg), cmsg->cmsg_len - CMSG_LEN(0));
+
+	/* LUO gives out the same file as often as it is asked. */
+	for (arg.token = MEMORY; saved->head.incoming && arg.token < NR_FILES; arg.token++) {
+		if (ioctl(saved->fd[SESSION], LIVEUPDATE_SESSION_RETRIEVE_FD, &arg))
+			fail("%s: cannot retrieve the %s: %m", name, file_names[arg.token]);
+		else
+			saved->fd[arg.token] = arg.fd;
+	}
+
+	return 1;
+}
+
+/*
+ * Give up what is saved, and with it the holders. @saved keeps its files but not
+ * the session.
+ */
+int drop(const char *name, struct saved *saved)
+{
+	struct liveupdate_session_finish arg = { .size = sizeof(arg) };
+	int sock;
+
+	if (saved->head.incoming && ioctl(saved->fd[SESSION], LIVEUPDATE_SESSION_FINISH, &arg))
+		return fail("%s: cannot finish the session: %m", name);
+
+	sock = connect_to(path_of(name, ".held"), SOCK_SEQPACKET, 5);
+	if (sock >= 0) {
+		send(sock, "q", 1, MSG_NOSIGNAL);
+		close(sock);
+	}
+	unlink(path_of(name, ".held"));
+	close_fd(&saved->fd[SESSION]);
+
+	return saved->head.incoming ? 0 : wait_dropped(name, saved->head.slot);
+}
+
+/*
+ * Take over all sessions that come from the previous kernel. Nothing is done if
+ * there is no LUO and @optional.
+ */
+int claim_all(bool optional)
+{
+	struct liveupdate_session_retrieve_fd arg = { .size = sizeof(arg), .token = DESCRIPTION };
+	struct saved saved = { .head = { .incoming = true } };
+	int luo = open_luo(optional), status = 0;
+	char name[LIVEUPDATE_SESSION_NAME_LENGTH];
+	const char *own_name;
+	json_t *desc;
+
+	if (luo < 0)
+		return optional ? 0 : -1;
+	memset(saved.fd, -1, sizeof(saved.fd));
+	for (int slot = 0; slot < MAX_SESSIONS; slot++) {
+		saved.fd[SESSION] = luo_session(luo, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, slot);
+		if (saved.fd[SESSION] < 0)
+			continue;
+		saved.head.slot = slot;
+
+		/* If nobody can tell whose it is, it goes by its number. */
+		snprintf(name, sizeof(name), "luvm.%d", slot);
+		if (!ioctl(saved.fd[SESSION], LIVEUPDATE_SESSION_RETRIEVE_FD, &arg)) {
+			lseek(arg.fd, 0, SEEK_SET);
+			desc = json_loadfd(arg.fd, 0, NULL);
+			own_name = json_string_value(json_object_get(desc, "name"));
+			if (own_name && !check_name(own_name))
+				snprintf(name, sizeof(name), "%s", own_name);
+			json_decref(desc);
+			close(arg.fd);
+		}
+		status |= hold(name, &saved);
+		close(saved.fd[SESSION]);
+		step(name, "session retrieved");
+	}
+	close(luo);
+
+	return status;
+}
