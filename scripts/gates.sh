@@ -14,7 +14,7 @@ vmtest() {
 selftests_pass() {
 	linux/tools/testing/selftests/liveupdate/vmtest.sh -n -a "$1" -b "build/seals-$1" \
 		-w "build/results-$1" liveupdate luo_kexec_simple luo_multi_session luo_memfd_seals \
-		luo_memfd_freeze luo_memfd_matrix memfd/memfd_test
+		luo_memfd_freeze luo_memfd_matrix luo_kvm_guest memfd/memfd_test
 }
 
 vmtest_arm64() {
@@ -60,7 +60,7 @@ debug_kernel_is_silent() {
 
 	"$folder/vmtest.sh" -a "$arch" -b "$seals-debug" -B -c "$folder/config.vmtest.debug"
 	{
-		for tests in "liveupdate luo_kexec_simple luo_multi_session luo_memfd_seals luo_memfd_freeze" \
+		for tests in "liveupdate luo_kexec_simple luo_multi_session luo_memfd_seals luo_memfd_freeze luo_kvm_guest" \
 			"luo_memfd_matrix memfd/memfd_test memfd_luo_kunit" luo_memfd_pagecache \
 			luo_memfd_damaged luo_memfd_fault luo_memfd_chain; do
 			# shellcheck disable=SC2086 # several words
@@ -211,7 +211,7 @@ every_patch_is_good() {
 			*/luo_memfd_damaged.c) first=(luo_memfd_damaged) ;;
 			*/luo_memfd_race_chain.c) last=(luo_memfd_race_chain) ;;
 			*/luo_memfd_matrix.c | */luo_memfd_pagecache.c | */luo_memfd_fault.c | \
-			*_chain.c | */memfd_luo_kunit.c)
+			*_chain.c | */luo_kvm_guest.c | */memfd_luo_kunit.c)
 				tests+=("$(basename "$file" .c)") ;;
 			esac
 		done
