@@ -535,3 +535,26 @@ selftests_pass_on() {
 	vmtest -b "$out" liveupdate luo_kexec_simple luo_multi_session luo_memfd_seals \
 		luo_memfd_freeze
 }
+
+luvm_can_be_installed() {
+	local folder
+
+	folder=$(mktemp -d)
+	# shellcheck disable=SC2064 # the folder of now
+	trap "rm -rf '$folder'" RETURN
+	make -s -B -C luvm CFLAGS="-O2 -g -Wall -Wextra -Wshadow -Werror"
+	make -s install PREFIX=/usr DESTDIR="$folder"
+	"$folder/usr/bin/luvm" list --json
+	groff -man -Tutf8 -ww "$folder/usr/share/man/man1/luvm.1" 2>&1 >/dev/null | tee "$folder/man"
+	[[ ! -s $folder/man ]]
+}
+
+# DEMO=base must fail, for this reason and no other
+demo_needs_the_series() {
+	local log=build/log/demo-base.log status=0
+
+	DEMO=base scripts/demo >"$log" 2>&1 || status=$?
+	sed 's/^/# /' "$log"
+	((status == 1))
+	grep -q 'seals of the memory are SEAL, must be SEAL|SHRINK|GROW|EXEC' "$log"
+}
