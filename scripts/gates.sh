@@ -386,7 +386,7 @@ pages_are_clean() {
 configurations=(
 	"without-memfd-create TMPFS HUGETLBFS MEMFD_CREATE MEMFD_LUO_KUNIT_TEST"
 	"without-liveupdate LIVEUPDATE MEMFD_LUO_KUNIT_TEST"
-	"without-handover KEXEC_HANDOVER KEXEC_HANDOVER_DEBUGFS LIVEUPDATE MEMFD_LUO_KUNIT_TEST"
+	"without-handover KEXEC_HANDOVER KEXEC_HANDOVER_DEBUG KEXEC_HANDOVER_DEBUGFS KEXEC_HANDOVER_ENABLE_DEFAULT LIVEUPDATE MEMFD_LUO_KUNIT_TEST"
 	"without-shmem SHMEM TMPFS LIVEUPDATE MEMFD_LUO_KUNIT_TEST"
 	"without-choice HUGETLBFS TRANSPARENT_HUGEPAGE MEMCG SWAP MEMORY_FAILURE DEBUG_VM"
 	i386 clang allmodconfig
@@ -423,6 +423,7 @@ configured() {
 		printf '# CONFIG_%s is not set\n' "${@:3}" >"build/log/$1.config"
 		rm -rf "$out"
 		seed_build "$base" "$out" "build/src-$(tree_version)" "$source" >&2
+		touched c | sed "s,^,$out/,; s/c\$/o/" | xargs rm -f # there if in use
 		"$source/tools/testing/selftests/liveupdate/vmtest.sh" -a x86_64 -B -b "$out" \
 			-s "$source" -c "build/log/$1.config" >&2 ;;
 	i386)
@@ -469,7 +470,8 @@ every_configuration_builds() {
 		read -ra words <<<"$words"
 		configured "$name" "$source" "${words[@]:1}" >"build/log/$name.objects"
 		mapfile -t objects <"build/log/$name.objects"
-		messages "$name" "$source" "${objects[@]}" >"build/log/$name.base"
+		messages "$name" "$source" "${objects[@]}" >"build/log/$name.base" ||
+			{ tail "build/log/$name.base"; return 1; }
 	done
 	for commit in $(tree_git rev-list --reverse base..HEAD -- mm kernel include); do
 		tree_git log -1 --format='# %s' "$commit"
@@ -477,7 +479,7 @@ every_configuration_builds() {
 		for words in "${configurations[@]}"; do
 			name=${words%% *}
 			mapfile -t objects <"build/log/$name.objects"
-			messages "$name" "$source" "${objects[@]}" >"build/log/$name.now"
+			messages "$name" "$source" "${objects[@]}" >"build/log/$name.now" || status=1
 			comm -13 "build/log/$name.base" "build/log/$name.now" >"build/log/$name.new"
 			[[ -s build/log/$name.new ]] || continue
 			sed "s/^/$name: /" "build/log/$name.new"
