@@ -36,6 +36,7 @@ names() {
 }
 
 every_patch_is_good_on_arm64() {
+	ARCH=arm64 scripts/build base
 	arch=arm64 base=build/$(tree_version)-arm64 every_patch_is_good
 }
 
