@@ -28,6 +28,8 @@ export: ## write the commits of linux/ back to patches/
 	@scripts/export
 
 install: ## luvm, which carries virtual machines over (PREFIX, DESTDIR)
+	@scripts/needs demo
+	@test -f /usr/include/linux/liveupdate.h || scripts/tree
 	@$(MAKE) -s -C luvm install
 
 clean: ## remove what is built; linux/ and dl/ stay
