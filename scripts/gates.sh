@@ -310,7 +310,8 @@ runner_sees() {
 
 
 # A mailer's view: without being told, b4 finds out what each series applies to. It
-# needs the headers that sending adds.
+# needs the headers that sending adds, and a date: b4 looks for commits until the day
+# of the mail at the time of now, so that is a day that comes after all of them.
 b4_finds_the_base() {
 	local series before=tags/base work
 
@@ -319,12 +320,14 @@ b4_finds_the_base() {
 	trap "rm -rf '$work'" RETURN
 	for series in $(series_folders); do
 		python3 - "patches/$series" "$work/$series.mbox" <<-'EOF'
-			import email, glob, mailbox, sys
+			import datetime, email, email.utils, glob, mailbox, sys
 			box = mailbox.mbox(sys.argv[2])
 			for number, name in enumerate(sorted(glob.glob(sys.argv[1] + "/0*.patch"))):
 			    mail = email.message_from_binary_file(open(name, "rb"))
 			    for header in "From", "Subject":
 			        mail.replace_header(header, " ".join(mail[header].split()))
+			    date = email.utils.parsedate_to_datetime(mail["Date"]) + datetime.timedelta(days=2)
+			    mail.replace_header("Date", email.utils.format_datetime(date))
 			    mail["Message-Id"] = "<%d@localhost>" % number
 			    if number:
 			        mail["In-Reply-To"] = "<0@localhost>"
