@@ -213,8 +213,8 @@ int hold(const char *name, const struct saved *saved)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int fd, adj, holders = 0, pipes[2];
 	struct saved mine = *saved;
-	int fd, adj, pipes[2];
 	char ready;
 	pid_t pid;
 
@@ -244,19 +244,21 @@ int hold(const char *name, const struct saved *saved)
 			dprintf(adj, "-1000");
 			close(adj);
 		}
-		if (fork() < 0 || write(fd, "", 1) != 1)
+		if (fork() < 0)
 			_exit(1);
+		/* Who waits for this may be gone: the guest has to be held all the same. */
+		(void)!write(fd, "", 1);
 		close(fd);
 		serve(sock, &mine);
 	}
 	close(sock);
 	close(pipes[1]);
-	/* Either of the two will do. */
-	if (pid < 0 || read(pipes[0], &ready, 1) != 1) {
-		close(pipes[0]);
-		return fail("%s: cannot start the process that holds it: %m", name);
-	}
+	/* Wait for both, until each has said so or is gone. Either of the two will do. */
+	while (pid > 0 && read(pipes[0], &ready, 1) == 1)
+		holders++;
 	close(pipes[0]);
+	if (!holders)
+		return fail("%s: cannot start the processes that hold it", name);
 
 	return 0;
 }
