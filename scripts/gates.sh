@@ -171,8 +171,9 @@ maintainers_are_told() {
 
 	for mail in $(all_patches); do
 		people=()
-		! grep -qE '^\+\+\+ .*(liveupdate|kexec|kho|linux/memfd|mm/memfd)' "$mail" ||
+		! grep -qE '^\+\+\+ .*(liveupdate|kexec_handover|kho|linux/memfd|mm/memfd)' "$mail" ||
 			people+=(pasha.tatashin@soleen.com rppt@kernel.org)
+		! grep -qE '^\+\+\+ .*kexec_core' "$mail" || people+=(kexec@lists.infradead.org)
 		! grep -qE '^\+\+\+ .*(mm/|memfd)' "$mail" || people+=(hughd@google.com linux-mm@kvack.org)
 		((${#people[@]})) || people=(pasha.tatashin@soleen.com hughd@google.com)
 		out=$(cd linux && scripts/get_maintainer.pl --nogit --nogit-fallback "../$mail" 2>/dev/null)
