@@ -12,6 +12,9 @@ demo: ## a virtual machine goes on while its host's kernel is replaced
 check: ## all tests
 	@scripts/check
 
+bench: ## what a live update costs, in instructions (BENCH=quick: some of it)
+	@scripts/bench
+
 mutants: ## see whether the tests find deliberate defects
 	@scripts/mutants
 
@@ -35,4 +38,4 @@ install: ## luvm, which carries virtual machines over (PREFIX, DESTDIR)
 clean: ## remove what is built; linux/ and dl/ stay
 	rm -rf build
 
-.PHONY: help run demo check mutants soak fetch tree export install clean
+.PHONY: help run demo check bench mutants soak fetch tree export install clean
