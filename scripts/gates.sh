@@ -459,7 +459,7 @@ messages() {
 # to say that it has not said before the first patch. After the last one, all of
 # it can be linked.
 every_configuration_builds() {
-	local source=build/src-configurations commit words name objects status=0
+	local source=build/src-configurations commit words name objects options status=0
 
 	[[ -n $(clang_command) ]] || { echo "there is no clang of version 15 or newer"; return 1; }
 	rm -rf "$source"
@@ -481,8 +481,11 @@ every_configuration_builds() {
 	for commit in $(tree_git rev-list --reverse base..HEAD -- mm kernel include); do
 		tree_git log -1 --format='# %s' "$commit"
 		update_source "$commit" "$source"
+		# new options would be asked for, of nobody
+		options=$(tree_git diff-tree --no-commit-id --name-only -r "$commit" | grep -c Kconfig || true)
 		for words in "${configurations[@]}"; do
 			name=${words%% *}
+			((!options)) || kmake "$name" "$source" olddefconfig >/dev/null || status=1
 			mapfile -t objects <"build/log/$name.objects"
 			messages "$name" "$source" "${objects[@]}" >"build/log/$name.now" || status=1
 			comm -13 "build/log/$name.base" "build/log/$name.now" >"build/log/$name.new"
@@ -493,7 +496,8 @@ every_configuration_builds() {
 	done
 	for words in "${configurations[@]}"; do
 		name=${words%% *}
-		[[ ! -f build/$name/vmlinux ]] || kmake "$name" "$source" vmlinux || status=1
+		[[ -f build/$name/vmlinux ]] || continue
+		kmake "$name" "$source" vmlinux || { echo "$name cannot be linked"; status=1; }
 	done
 	return "$status"
 }
