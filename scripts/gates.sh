@@ -100,12 +100,15 @@ all_patches() {
 }
 
 # Out of git's sight: Fixes: names commits that the tree of make tree doesn't have.
+# XA_BUG_ON() is what all tests of the XArray use, and no more than a message.
 patches_are_in_style() {
-	local mail
+	local mail ignored
 
 	for mail in $(all_patches); do
+		ignored=UNKNOWN_COMMIT_ID
+		! grep -q '^+++ b/lib/test_xarray.c' "$mail" || ignored+=,AVOID_BUG
 		(cd linux && GIT_DIR=/nonexistent PATH=/usr/bin:$PATH scripts/checkpatch.pl \
-			--strict --no-summary --quiet --ignore UNKNOWN_COMMIT_ID "../$mail")
+			--strict --no-summary --quiet --ignore "$ignored" "../$mail")
 	done
 }
 
