@@ -5,6 +5,8 @@
 #
 # Environment:
 #   ARCH  x86_64 or arm64 (this machine's)
+#   BASE  see scripts/fetch; with 7.3 all is about patches/mainline, and linux/ and
+#         build/ are those in mainline/
 #   V=1   shows all output as well as keeping it in build/log/
 
 set -euo pipefail
@@ -22,6 +24,20 @@ unset MAKEFLAGS MFLAGS MAKELEVEL
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=base.mk
 . ./base.mk
+
+# What is made for mainline goes to a folder of its own, where the rest is a link, so
+# that nothing else needs to know.
+mainline=
+if [[ ${BASE:-} == "$BASE_MAINLINE" || ${BASE:-} == "${BASE_MAINLINE%.*}" ]]; then
+	mainline=yes
+	export BASE=$BASE_MAINLINE
+	if [[ ! -L scripts ]]; then
+		mkdir -p dl mainline
+		find . -mindepth 1 -maxdepth 1 ! -name .git ! -name build ! -name mainline \
+			! -name 'linux*' -printf '../%f\0' | xargs -0 ln -sfnt mainline
+		cd mainline
+	fi
+fi
 
 say() {
 	echo "${0##*/}: $*" >&2
@@ -73,6 +89,10 @@ kernel_version() {
 
 # the series folders in the order in which they are applied
 series_folders() {
+	if [[ $mainline ]]; then
+		echo mainline
+		return
+	fi
 	find patches -maxdepth 1 -name '[0-9]*' -type d -printf '%f\n' | sort -V
 }
 
@@ -88,6 +108,20 @@ patches_digest() {
 	for series in $(series_folders); do
 		(cd "$1" && patches_of "$series" . | xargs -rd '\n' sha256sum)
 	done | sha256sum
+}
+
+# runner ARGUMENT...: vmtest.sh of linux/, or $vmtest, with its options as v6.19 has them
+runner() {
+	local arguments=("$@") i
+
+	for ((i = 0; i < $# && ${#mainline}; i++)); do
+		case ${arguments[i]} in
+		-a) arguments[i]=-t ;;
+		-b) arguments[i]=-d ;;
+		-t) arguments[i]=-l ;;
+		esac
+	done
+	"${vmtest:-linux/tools/testing/selftests/liveupdate/vmtest.sh}" "${arguments[@]}"
 }
 
 # git in linux/, or in $tree, as if nobody had configured it

@@ -7,14 +7,23 @@
 : "${arch:?}" "${seals:?}" "${base:?}"
 
 vmtest() {
-	linux/tools/testing/selftests/liveupdate/vmtest.sh -n -a "$arch" "$@"
+	runner -n -a "$arch" "$@"
+}
+
+# has_test NAME: whether the series bring it
+has_test() {
+	[[ -f linux/tools/testing/selftests/liveupdate/$1.c ]]
 }
 
 # What belongs into one virtual machine; the results are kept.
 selftests_pass() {
-	linux/tools/testing/selftests/liveupdate/vmtest.sh -n -a "$1" -b "build/seals-$1" \
-		-w "build/results-$1" liveupdate luo_kexec_simple luo_multi_session luo_memfd_seals \
-		luo_memfd_freeze luo_memfd_matrix luo_kvm_guest memfd/memfd_test
+	local tests=(liveupdate luo_kexec_simple luo_multi_session luo_memfd_seals
+		     luo_memfd_freeze luo_memfd_matrix) test
+
+	for test in luo_kvm_guest luo_stress_files luo_stress_sessions; do
+		! has_test "$test" || tests+=("$test")
+	done
+	runner -n -a "$1" -b "build/seals-$1" -w "build/results-$1" "${tests[@]}" memfd/memfd_test
 }
 
 vmtest_arm64() {
@@ -42,16 +51,18 @@ every_patch_is_good_on_arm64() {
 
 # vmtest_variant KERNEL ARGUMENT...: run tests on a kernel of tests/kernels/
 vmtest_variant() {
-	local name=$1
+	local name=$1 patch=tests/kernels/$1.patch
 
-	scripts/variant "$name" "tests/kernels/$name.patch" 2>&1 | sed 's/^/# /'
+	[[ ! $mainline || ! -f tests/kernels/mainline/$name.patch ]] ||
+		patch=tests/kernels/mainline/$name.patch
+	scripts/variant "$name" "$patch" 2>&1 | sed 's/^/# /'
 	vmtest -b "build/$name-$arch" "${@:2}"
 }
 
 # It is also the kernel of make bench.
 debug_vm_can_be_off() {
 	seed_build "$seals" "build/bench-seals-$arch" linux linux
-	linux/tools/testing/selftests/liveupdate/vmtest.sh -a "$arch" -B \
+	runner -a "$arch" -B \
 		-b "build/bench-seals-$arch" -c configs/bench.config
 	grep -qx '# CONFIG_DEBUG_VM is not set' "build/bench-seals-$arch/.config"
 }
@@ -147,6 +158,7 @@ touched() {
 # object_messages SOURCE BUILD [COMMIT]: what gcc W=1 and sparse say about the files that
 # the series touch, up to there, without line numbers. Sparse does not understand
 # folio_lruvec_lock_irqsave(), and blames whoever calls it, as in the base.
+# Sparse 0.6.4 lacks a keyword that mainline insists on.
 object_messages() {
 	local object objects=() cross=
 
@@ -156,7 +168,8 @@ object_messages() {
 	[[ $arch == "$(uname -m | sed s/aarch64/arm64/)" ]] ||
 		cross=${arch/arm64/aarch64}-linux-gnu-
 	(cd "$2" && rm -f "${objects[@]}")
-	make -C "$1" O="$PWD/$2" ARCH="$arch" CROSS_COMPILE="$cross" -s W=1 C=1 "${objects[@]}" 2>&1 |
+	make -C "$1" O="$PWD/$2" ARCH="$arch" CROSS_COMPILE="$cross" \
+		CHECK="sparse -D__typeof_unqual__=__typeof__" -s W=1 C=1 "${objects[@]}" 2>&1 |
 		sed -E "s,$(realpath "$1")/,,g; s/:[0-9]+(:[0-9]+)?:/:/
 			/context imbalance in 'folio_batch_add_lru'/d" | sort -u
 }
@@ -230,7 +243,7 @@ update_source() {
 # by then pass; those that take long where they come in. Before the runner is there,
 # those of v6.19 do.
 every_patch_is_good() {
-	local source=build/src-bisect-$arch out=build/bisect-$arch commit file runner tests first last
+	local source=build/src-bisect-$arch out=build/bisect-$arch commit file path tests first last
 	local folder=tools/testing/selftests/liveupdate
 
 	rm -rf "$source" "$out"
@@ -253,26 +266,28 @@ every_patch_is_good() {
 			esac
 		done
 		# one configuration for all of them, so that the kernel is not built anew
-		rm -f "$source/$folder"/config.vmtest*
-		cp "linux/$folder"/config.vmtest* "$source/$folder"
-		runner=linux/$folder/vmtest.sh
-		if [[ -f $source/$folder/vmtest.sh ]]; then
-			runner=$source/$folder/vmtest.sh
+		rm -f "$source/$folder"/config*
+		cp "linux/$folder"/config* "$source/$folder"
+		path=linux/$folder/vmtest.sh
+		if tree_git cat-file -e "$commit:$folder/config.vmtest" 2>/dev/null; then
+			path=$source/$folder/vmtest.sh
 			tests+=(liveupdate)
 			for file in "$source/$folder"/luo_memfd_{seals,freeze,unknown_seal}.c; do
 				[[ ! -f $file ]] || tests+=("$(basename "$file" .c)")
 			done
 		fi
-		"$runner" -a "$arch" -b "$out" -s "$source" -B
+		vmtest=$path runner -a "$arch" -b "$out" -s "$source" -B
 		touched_objects_are_clean "$source" "$out" build/log/sparse.base "$commit"
-		"$runner" -a "$arch" -b "$out" -n "${first[@]}" "${tests[@]}" "${last[@]}" | sed 's/^/# /'
+		vmtest=$path runner -a "$arch" -b "$out" -n "${first[@]}" "${tests[@]}" "${last[@]}" | sed 's/^/# /'
 	done
 }
 
 # What the tests are for: on the plain kernel those of the seals must fail, by
-# name, and the others pass.
+# name, and the others pass. Mainline has seals, but loses some.
 plain_kernel_fails() {
-	local log=build/log/plain.log status=0
+	local log=build/log/plain.log status=0 lost=29
+
+	[[ ! $mainline ]] || lost=14
 
 	# not fixture "refused": it would have the OOM killer come there
 	vmtest -b "$base" "liveupdate -f liveupdate_device -f sealed_memfd" \
@@ -280,7 +295,7 @@ plain_kernel_fails() {
 		>"$log" 2>&1 || status=$?
 	sed 's/^/# /' "$log"
 	((status == 1))
-	(($(grep -cE '^ *not ok .*: comes back as it was$' "$log") == 29))
+	(($(grep -cE '^ *not ok .*: comes back as it was$' "$log") == lost))
 	grep -E '^ *not ok' "$log" | sed -E 's/^ *not ok [0-9]+ //' |
 		grep -v ': comes back as it was$' | diff - <(printf '%s\n' \
 			liveupdate_device.refuse_memfd_with_some_sealed_execute_bits \
@@ -315,6 +330,28 @@ versions_do_not_mix() {
 	# only v6.19 as it was released
 	[[ $to != "$base" ]] || grep -q 'WARNING: kernel/liveupdate/luo_file.c:.* luo_file_set_destroy' "$console"
 	[[ $to == "$base" ]] || ! grep -q WARNING "$console"
+}
+
+# kernels_mix FROM TO HEADING: what becomes of all memfds between mainline with and
+# without the series is what the cover letter has under HEADING. Every memfd is in
+# build/log/rows-HEADING.
+kernels_mix() {
+	local log=build/log/mix.log status=0
+
+	rm -rf build/mix
+	vmtest -b "$1" -u "$2" -w build/mix luo_memfd_matrix luo_memfd_seals >"$log" 2>&1 || status=$?
+	((status == 1))
+	grep -q '^ok [0-9]* all kernels are silent' "$log"
+	python3 tests/rows.py build/mix/results.ktap "build/log/rows-${3// /-}" >"$log"
+	sed 's/^/# /' "$log"
+	diff <(awk -v heading=" $3:" '$0 == heading { on = 1; next } on && NF { sub(/^ */, ""); print }
+				      on && !NF && found++ { exit }' patches/mainline/0000-cover-letter.patch) "$log"
+}
+
+# The selftests of mainline differ from those of v6.19 in what tests/mainline.diff has,
+# which tests/drift.sh writes.
+selftests_do_not_drift() {
+	tests/drift.sh | diff -u tests/mainline.diff -
 }
 
 # An independent parser, on results that passed and on results that failed.
@@ -395,12 +432,21 @@ abi_is_as_documented() {
 	       done)
 }
 
+# the pages that the series touch, and those that show comments of what they touch
+touched_pages() {
+	{
+		tree_git diff --name-only base HEAD -- '*.rst'
+		tree_git diff --name-only base HEAD -- '*.[ch]' | sed 's,^,.. kernel-doc:: ,' |
+			(cd linux && grep -rlxF -f - Documentation)
+	} | sort -u
+}
+
 # Sphinx has nothing to say about the touched pages, nor about the sources whose
 # comments they show, but that it does not see other folders, as only theirs are built.
 pages_are_clean() {
 	local folder page line log=$PWD/build/log/pages.log status=0
 
-	for folder in $(tree_git diff --name-only base HEAD -- Documentation | cut -d / -f 2 | sort -u); do
+	for folder in $(touched_pages | cut -d / -f 2 | sort -u); do
 		make -C linux -s O="$PWD/build/pages" htmldocs SPHINXDIRS="$folder" >"$log" 2>&1 ||
 			{ tail "$log"; return 1; }
 		while read -r line; do
@@ -410,7 +456,7 @@ pages_are_clean() {
 			status=1
 		done < <(grep -E 'WARNING|ERROR' "$log" | grep -F -f <(tree_git diff --name-only base HEAD))
 	done
-	for page in $(tree_git diff --name-only base HEAD -- '*.rst'); do
+	for page in $(touched_pages); do
 		find build/pages -name "$(basename "$page" .rst).html" | grep . ||
 			{ echo "there is no page of $page"; status=1; }
 	done
@@ -460,7 +506,7 @@ configured() {
 		rm -rf "$out"
 		seed_build "$base" "$out" "build/src-$(tree_version)" "$source" >&2
 		touched c | sed "s,^,$out/,; s/c\$/o/" | xargs rm -f # there if in use
-		"$source/tools/testing/selftests/liveupdate/vmtest.sh" -a x86_64 -B -b "$out" \
+		vmtest=$source/tools/testing/selftests/liveupdate/vmtest.sh runner -a x86_64 -B -b "$out" \
 			-s "$source" -c "build/log/$1.config" >&2 ;;
 	i386)
 		printf 'CONFIG_%s=y\n' EXPERT MMU SHMEM TMPFS HUGETLBFS BLOCK SWAP MULTIUSER \
@@ -577,7 +623,7 @@ selftests_pass_on() {
 	mkdir -p "$source"
 	tar -xf "$(BASE=$1 scripts/fetch)" -C "$source" --strip-components=1
 	all_patches | xargs realpath | xargs cat | patch -d "$source" -p1 -s --no-backup-if-mismatch
-	linux/tools/testing/selftests/liveupdate/vmtest.sh -a "$arch" -b "$out" -s "$source" -B
+	runner -a "$arch" -b "$out" -s "$source" -B
 	vmtest -b "$out" liveupdate luo_kexec_simple luo_multi_session luo_memfd_seals \
 		luo_memfd_freeze
 }

@@ -76,6 +76,7 @@ fresh() {
 	{
 		echo BASE_DEFAULT=6.19.11
 		echo BASE_FALLBACK=6.19.10
+		echo BASE_MAINLINE=7.3.4
 		for version in 6.19.11 6.19.10; do
 			echo "FILE_${version//./_}=linux_$version.orig.tar.xz"
 			echo "SHA256_${version//./_}=$(sha256sum linux_$version.orig.tar.xz | cut -d ' ' -f 1)"
@@ -119,6 +120,34 @@ tree_again_changes_nothing() {
 	before=$(git -C linux rev-parse HEAD; stat -c %Y linux/mm/*)
 	scripts/tree
 	[[ $(git -C linux rev-parse HEAD; stat -c %Y linux/mm/*) == "$before" ]]
+}
+
+mainline_has_a_place_of_its_own() {
+	command -v dpkg-deb >/dev/null || { echo "no dpkg-deb"; exit 77; }
+	fake_kernel 7.3.4
+	mkdir -p "$work/deb/DEBIAN" "$work/deb/usr/src"
+	mv "$work/linux_7.3.4.orig.tar.xz" "$work/deb/usr/src/linux-source-7.3.tar.xz"
+	printf '%s\n' "Package: linux-source-7.3" "Version: 7.3.4" "Architecture: all" \
+		"Maintainer: nobody" "Description: nothing" >"$work/deb/DEBIAN/control"
+	dpkg-deb -b "$work/deb" dl/linux-source-7.3.deb
+	echo FILE_7_3_4=linux-source-7.3.deb >>base.mk
+	echo "SHA256_7_3_4=$(sha256sum dl/linux-source-7.3.deb | cut -d ' ' -f 1)" >>base.mk
+	mkdir patches/mainline
+	cp patches/1-first/0001-*.patch patches/mainline/
+	git add -A
+	git commit -qm mainline
+
+	scripts/tree
+	BASE=7.3 scripts/tree
+	[[ $(git -C mainline/linux log --format=%s base..mainline) == "mm: five" ]]
+	[[ $(git -C linux log --format=%s base..1-first | paste -sd ,) == "mm: new,mm: five" ]]
+	sed -i 's/^7$/seven/' mainline/linux/mm/touched.c
+	git -C mainline/linux commit -qam "mm: seven" -m "Because."
+	BASE=7.3 scripts/export
+	[[ $(ls patches/mainline) == $'0001-mm-five.patch\n0002-mm-seven.patch' ]]
+	[[ -z $(git status --porcelain patches/1-first) ]]
+	out=$(scripts/export 2>&1)
+	says "nothing has changed"
 }
 
 tree_gives_the_same_commits_everywhere() {
@@ -768,6 +797,7 @@ runner_refuses_what_it_does_not_know() {
 tests=(
 	tree_has_a_commit_for_each_patch
 	tree_again_changes_nothing
+	mainline_has_a_place_of_its_own
 	tree_gives_the_same_commits_everywhere
 	export_of_an_unchanged_tree_changes_nothing
 	commit_becomes_a_patch_and_a_commit_again
