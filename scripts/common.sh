@@ -196,3 +196,10 @@ seed_build() {
 		"s,$PWD/$3\>,$PWD/$4,g; s,$PWD/$1\>,$PWD/$2,g"
 	mv "$2.tmp" "$2"
 }
+
+# build_with CONFIG FROM TO SOURCE: TO starts as a copy of FROM, which is of the same
+# SOURCE, and has configs/CONFIG.config on top
+build_with() {
+	seed_build "$2" "$3" "$4" "$4"
+	runner -a "$arch" -B -b "$3" -s "$4" -c "configs/$1.config"
+}

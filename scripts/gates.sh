@@ -61,9 +61,7 @@ vmtest_variant() {
 
 # It is also the kernel of make bench.
 debug_vm_can_be_off() {
-	seed_build "$seals" "build/bench-seals-$arch" linux linux
-	runner -a "$arch" -B \
-		-b "build/bench-seals-$arch" -c configs/bench.config
+	build_with bench "$seals" "build/bench-seals-$arch" linux
 	grep -qx '# CONFIG_DEBUG_VM is not set' "build/bench-seals-$arch/.config"
 }
 
@@ -174,14 +172,17 @@ object_messages() {
 			/context imbalance in 'folio_batch_add_lru'/d" | sort -u
 }
 
+# nothing_new BASE NOW: fails if NOW has lines that BASE has not, and prints them
+nothing_new() {
+	comm -13 "$1" "$2" | tee build/log/new
+	[[ ! -s build/log/new ]]
+}
+
 # touched_objects_are_clean SOURCE BUILD BASE [COMMIT]: they have nothing to say that is
 # not in the file BASE, which is what they said about the base
 touched_objects_are_clean() {
-	local log=build/log/sparse.log
-
-	object_messages "$1" "$2" "${4:-HEAD}" >"$log"
-	comm -13 "$3" "$log" | tee "$log.new"
-	[[ ! -s $log.new ]]
+	object_messages "$1" "$2" "${4:-HEAD}" >build/log/sparse.log
+	nothing_new "$3" build/log/sparse.log
 }
 
 # Neither they nor kernel-doc have, and the header of the ABI compiles by itself.
@@ -196,8 +197,7 @@ sources_are_clean() {
 	 eval "$(sed -n 's/^savedcmd_[^=]*:= //p' mm/.memfd_luo.o.cmd | sed 's/;.*//
 		s,-c -o [^ ]* [^ ]*memfd_luo.c,-fsyntax-only ../header.c,')")
 	# nothing that the base does not have
-	comm -13 <(kernel_doc "$source") <(kernel_doc linux) | tee build/log/kernel-doc.log
-	[[ ! -s build/log/kernel-doc.log ]]
+	nothing_new <(kernel_doc "$source") <(kernel_doc linux)
 }
 
 # kernel_doc SOURCE: what kernel-doc has to say, without line numbers
@@ -376,7 +376,6 @@ runner_sees() {
 	((status == 1))
 	grep -q "$expected" "$log"
 }
-
 
 # A mailer's view: without being told, b4 finds out what each series applies to. It
 # needs the headers that sending adds, and a date: b4 looks for commits until the day
