@@ -110,7 +110,7 @@ patches_digest() {
 	done | sha256sum
 }
 
-# runner ARGUMENT...: vmtest.sh of linux/, or $vmtest, with its options as v6.19 has them
+# runner ARGUMENT...: vmtest.sh of linux/, or $vmtest_sh, with its options as v6.19 has them
 runner() {
 	local arguments=("$@") i
 
@@ -121,7 +121,7 @@ runner() {
 		-t) arguments[i]=-l ;;
 		esac
 	done
-	"${vmtest:-linux/tools/testing/selftests/liveupdate/vmtest.sh}" "${arguments[@]}"
+	"${vmtest_sh:-linux/tools/testing/selftests/liveupdate/vmtest.sh}" "${arguments[@]}"
 }
 
 # git in linux/, or in $tree, as if nobody had configured it
@@ -156,10 +156,12 @@ base_files() {
 		comm -23 - <(tree_git ls-tree -r --name-only base | sort)
 }
 
-# alone: stop if make tree or make export is at work elsewhere
+# alone: wait until make tree or make export is done elsewhere
 alone() {
 	exec 9<base.mk
-	flock -n 9 || die "make tree or make export is running already: wait for it"
+	flock -n 9 && return
+	say "make tree or make export is running already: waiting for it"
+	flock 9
 }
 
 # made_by_tree: stop unless make tree has made linux/

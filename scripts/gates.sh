@@ -6,8 +6,9 @@
 
 : "${arch:?}" "${seals:?}" "${base:?}"
 
+# There is time, as other virtual machines may run beside this one.
 vmtest() {
-	runner -n -a "$arch" "$@"
+	runner -n -a "$arch" -t 900 "$@"
 }
 
 # has_test NAME: whether the series bring it
@@ -23,11 +24,15 @@ selftests_pass() {
 	for test in luo_kvm_guest luo_stress_files luo_stress_sessions; do
 		! has_test "$test" || tests+=("$test")
 	done
-	runner -n -a "$1" -b "build/seals-$1" -w "build/results-$1" "${tests[@]}" memfd/memfd_test
+	arch=$1 vmtest -b "build/seals-$1" -w "build/results-$1" "${tests[@]}" memfd/memfd_test
 }
 
 vmtest_arm64() {
-	arch=arm64 vmtest -b build/seals-arm64 -t 900 "$@"
+	arch=arm64 vmtest -b build/seals-arm64 "$@"
+}
+
+arm64_can_be_built() {
+	ARCH=arm64 scripts/build seals
 }
 
 # same_names ARCH ARCH: what selftests_pass tested there
@@ -109,6 +114,20 @@ export_changes_nothing() {
 	[[ $out == "export: nothing has changed" ]]
 }
 
+# Those of the kernel, in userspace, with AddressSanitizer. They stop for nothing, and
+# say at the end how many passed.
+xarray_is_good() {
+	local folder
+
+	folder=$(mktemp -d)
+	# shellcheck disable=SC2064 # the folder of now
+	trap "rm -rf '$folder'" RETURN
+	cp -a --parents linux/{lib,include,tools} "$folder"
+	make -s -C "$folder/linux/tools/testing/radix-tree" xarray
+	"$folder/linux/tools/testing/radix-tree/xarray" | tee "$folder/results"
+	grep -qE '^XArray: ([0-9]+) of \1 tests passed$' "$folder/results"
+}
+
 # the patches of all series, in order
 all_patches() {
 	local series
@@ -150,7 +169,7 @@ series_apply() {
 
 # touched KIND [COMMIT]: the sources of the kernel that the series touch, by name
 touched() {
-	tree_git diff --name-only --diff-filter=d base "${2:-HEAD}" -- "mm/*.$1" "kernel/*.$1" "include/*.$1"
+	tree_git diff --name-only --diff-filter=d base "${2:-HEAD}" -- {mm,kernel,include,lib}/"*.$1"
 }
 
 # object_messages SOURCE BUILD [COMMIT]: what gcc W=1 and sparse say about the files that
@@ -174,15 +193,17 @@ object_messages() {
 
 # nothing_new BASE NOW: fails if NOW has lines that BASE has not, and prints them
 nothing_new() {
-	comm -13 "$1" "$2" | tee build/log/new
-	[[ ! -s build/log/new ]]
+	local new
+
+	new=$(comm -13 "$1" "$2")
+	[[ -z $new ]] || { echo "$new"; return 1; }
 }
 
 # touched_objects_are_clean SOURCE BUILD BASE [COMMIT]: they have nothing to say that is
 # not in the file BASE, which is what they said about the base
 touched_objects_are_clean() {
-	object_messages "$1" "$2" "${4:-HEAD}" >build/log/sparse.log
-	nothing_new "$3" build/log/sparse.log
+	object_messages "$1" "$2" "${4:-HEAD}" >"$2/messages"
+	nothing_new "$3" "$2/messages"
 }
 
 # Neither they nor kernel-doc have, and the header of the ABI compiles by itself.
@@ -190,8 +211,8 @@ sources_are_clean() {
 	local source
 
 	source=build/src-$(tree_version)
-	object_messages "$source" "$base" >build/log/sparse.base
-	touched_objects_are_clean linux "$seals" build/log/sparse.base
+	object_messages "$source" "$base" >"$base/messages"
+	touched_objects_are_clean linux "$seals" "$base/messages"
 	echo "#include <linux/kho/abi/memfd.h>" >build/header.c
 	(cd "build/seals-$arch" &&
 	 eval "$(sed -n 's/^savedcmd_[^=]*:= //p' mm/.memfd_luo.o.cmd | sed 's/;.*//
@@ -241,20 +262,21 @@ update_source() {
 
 # Every patch, in order: it builds without a message, and the tests that there are
 # by then pass; those that take long where they come in. Before the runner is there,
-# those of v6.19 do.
+# those of v6.19 do. What a patch does not touch is not built again.
 every_patch_is_good() {
-	local source=build/src-bisect-$arch out=build/bisect-$arch commit file path tests first last
+	local source=build/src-bisect-$arch out=build/bisect-$arch commit changed file path tests first last built=
 	local folder=tools/testing/selftests/liveupdate
 
 	rm -rf "$source" "$out"
 	cp -al "build/src-$(tree_version)" "$source"
 	seed_build "$base" "$out" "build/src-$(tree_version)" "$source"
-	object_messages "$source" "$out" >build/log/sparse.base
+	object_messages "$source" "$out" >"$out/messages.base"
 	for commit in $(tree_git rev-list --reverse base..HEAD); do
 		tree_git log -1 --format='# %s' "$commit"
 		tests=(luo_kexec_simple luo_multi_session) first=() last=()
+		changed=$(tree_git diff-tree --no-commit-id --name-only -r "$commit")
 		update_source "$commit" "$source"
-		for file in $(tree_git diff-tree --no-commit-id --name-only -r "$commit"); do
+		for file in $changed; do
 			[[ $file != */Kconfig* ]] || rm -f "$out/fragment" # configure it anew
 			! tree_git cat-file -e "$commit~:$file" 2>/dev/null || continue
 			case $file in
@@ -276,9 +298,13 @@ every_patch_is_good() {
 				[[ ! -f $file ]] || tests+=("$(basename "$file" .c)")
 			done
 		fi
-		vmtest=$path runner -a "$arch" -b "$out" -s "$source" -B
-		touched_objects_are_clean "$source" "$out" build/log/sparse.base "$commit"
-		vmtest=$path runner -a "$arch" -b "$out" -n "${first[@]}" "${tests[@]}" "${last[@]}" | sed 's/^/# /'
+		if [[ ! $built ]] || grep -qvE '^(tools|Documentation)/|^MAINTAINERS$' <<<"$changed"; then
+			vmtest_sh=$path runner -a "$arch" -b "$out" -s "$source" -B
+			touched_objects_are_clean "$source" "$out" "$out/messages.base" "$commit"
+			built=yes
+		fi
+		! grep -qvE '^Documentation/|^MAINTAINERS$' <<<"$changed" ||
+			vmtest_sh=$path vmtest -b "$out" "${first[@]}" "${tests[@]}" "${last[@]}" | sed 's/^/# /'
 	done
 }
 
@@ -505,7 +531,7 @@ configured() {
 		rm -rf "$out"
 		seed_build "$base" "$out" "build/src-$(tree_version)" "$source" >&2
 		touched c | sed "s,^,$out/,; s/c\$/o/" | xargs rm -f # there if in use
-		vmtest=$source/tools/testing/selftests/liveupdate/vmtest.sh runner -a x86_64 -B -b "$out" \
+		vmtest_sh=$source/tools/testing/selftests/liveupdate/vmtest.sh runner -a x86_64 -B -b "$out" \
 			-s "$source" -c "build/log/$1.config" >&2 ;;
 	i386)
 		printf 'CONFIG_%s=y\n' EXPERT MMU SHMEM TMPFS HUGETLBFS BLOCK SWAP MULTIUSER \
@@ -515,10 +541,10 @@ configured() {
 	clang)
 		cp "$base/.config" "$out"
 		kmake "$1" "$source" olddefconfig prepare >&2
-		objects=(mm/memfd_luo.o mm/memfd.o mm/shmem.o kernel/liveupdate/ kernel/kexec_core.o) ;;
+		objects=(mm/ kernel/liveupdate/ kernel/kexec_core.o lib/xarray.o) ;;
 	allmodconfig)
 		kmake "$1" "$source" allmodconfig prepare >&2
-		objects=(mm/ kernel/liveupdate/ kernel/kexec_core.o) ;;
+		objects=(mm/ kernel/liveupdate/ kernel/kexec_core.o lib/xarray.o lib/test_xarray.o) ;;
 	esac
 	for object in $(touched c | sed 's/c$/o/'); do
 		[[ ! -f $out/$object ]] || objects+=("$object")
@@ -554,7 +580,7 @@ every_configuration_builds() {
 		messages "$name" "$source" "${objects[@]}" >"build/log/$name.base" ||
 			{ tail "build/log/$name.base"; return 1; }
 	done
-	for commit in $(tree_git rev-list --reverse base..HEAD -- mm kernel include); do
+	for commit in $(tree_git rev-list --reverse base..HEAD -- mm kernel include lib); do
 		tree_git log -1 --format='# %s' "$commit"
 		update_source "$commit" "$source"
 		# new options would be asked for, of nobody

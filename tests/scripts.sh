@@ -473,16 +473,22 @@ interrupted_update_is_made_the_next_time() {
 	[[ ! -e linux/mm/new.c ]]
 }
 
-two_at_once_are_refused() {
+two_at_once_take_turns() {
+	local script waiting
+
 	scripts/tree
-	exec 8<base.mk
-	flock 8
-	fails scripts/tree
-	says "running already"
-	fails scripts/export
-	says "running already"
-	exec 8<&-
-	scripts/tree
+	for script in tree export; do
+		exec 8<base.mk
+		flock 8
+		scripts/"$script" 8<&- >"$work/output" 2>&1 &
+		waiting=$!
+		until grep -q "running already: waiting for it" "$work/output"; do
+			kill -0 "$waiting"
+			sleep 0.1
+		done
+		exec 8<&-
+		wait "$waiting"
+	done
 }
 
 hand_edited_patch_is_not_overwritten() {
@@ -823,7 +829,7 @@ tests=(
 	environment_of_git_does_no_harm
 	linux_of_another_base_is_refused_and_kept
 	interrupted_update_is_made_the_next_time
-	two_at_once_are_refused
+	two_at_once_take_turns
 	hand_edited_patch_is_not_overwritten
 	fixup_commit_is_not_exported
 	patch_that_does_not_apply_is_named_and_tree_stays
