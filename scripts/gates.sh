@@ -436,25 +436,32 @@ b4_finds_the_base() {
 	done
 }
 
-# What pahole sees is what the header of the ABI asserts, without holes.
-abi_is_as_documented() {
-	local object=build/abi.o
-
+# layout BUILD: of the ABI in that kernel, as pahole sees it
+layout() {
 	printf '#include <linux/kho/abi/memfd.h>\nstruct memfd_luo_ser a; struct memfd_luo_folio_ser b;\n' >build/header.c
-	(cd "$seals" &&
+	(cd "$1" &&
 	 eval "$(sed -n 's/^savedcmd_[^=]*:= //p' mm/.memfd_luo.o.cmd | sed 's/;.*//
-		s,-c -o [^ ]* [^ ]*memfd_luo.c,-g -c -o ../abi.o ../header.c,')")
-	for type in memfd_luo_ser memfd_luo_folio_ser; do
-		pahole -C "$type" "$object" | tee "build/log/$type"
-		! grep -E 'hole|padding' "build/log/$type"
-	done
+		s,-c -o [^ ]* [^ ]*memfd_luo.c,-g -c -o abi.o ../header.c,')")
+	pahole -C memfd_luo_ser,memfd_luo_folio_ser "$1/abi.o"
+}
+
+# It is what the header of the ABI asserts, without holes.
+abi_is_as_documented() {
+	local log=build/log/layout
+
+	layout "$seals" | tee "$log"
+	! grep -E 'hole|padding' "$log"
 	diff <(sed -nE 's/^static_assert\(offsetof\(struct memfd_luo_ser, ([a-z_]*)\) == ([0-9]*)\);/\1 \2/p
 		s/^static_assert\(sizeof\(struct ([a-z_]*)\) == ([0-9]*)\);/\1 \2/p' \
-		linux/include/linux/kho/abi/memfd.h) \
-	     <(sed -nE 's,.* ([a-z_]+); +/\* +([0-9]+) +[0-9]+ \*/,\1 \2,p' build/log/memfd_luo_ser
-	       for type in memfd_luo_ser memfd_luo_folio_ser; do
-		       sed -nE "s,.*/\* size: ([0-9]+)\, .*,$type \1,p" "build/log/$type"
-	       done)
+		linux/include/linux/kho/abi/memfd.h | sort) \
+	     <(awk '/^struct/ { type = $2 }
+		    /^\t/ && $(NF - 4) ~ /;$/ && type == "memfd_luo_ser" { sub(/;/, ""); print $(NF - 4), $(NF - 2) }
+		    $2 == "size:" { print type, $3 + 0 }' "$log" | sort)
+}
+
+# Mainline's is not ours to change.
+abi_stays() {
+	diff <(layout "$base") <(layout "$seals")
 }
 
 # the pages that the series touch, and those that show comments of what they touch
