@@ -566,11 +566,16 @@ messages() {
 	kmake "$1" "$2" -k W=1 "${@:3}" 2>&1 | sed -E 's/:[0-9]+(:[0-9]+)?:/:/; s/^ *[0-9]* \|/ |/' | sort -u
 }
 
+# is_made_of CONFIGURATION FILE...: whether one of the objects was made from one of these
+is_made_of() {
+	printf '/%s\n' "${@:2}" | grep -rsqF --include='*.cmd' -f - "build/$1"/{mm,kernel,lib}
+}
+
 # Every patch builds in each of the configurations, and gcc W=1, or clang, has nothing
 # to say that it has not said before the first patch. After the last one, all of
 # it can be linked.
 every_configuration_builds() {
-	local source=build/src-configurations commit words name objects options status=0
+	local source=build/src-configurations commit words name objects changed status=0
 
 	[[ -n $(clang_command) ]] || { echo "there is no clang of version 15 or newer"; return 1; }
 	rm -rf "$source"
@@ -592,11 +597,15 @@ every_configuration_builds() {
 	for commit in $(tree_git rev-list --reverse base..HEAD -- mm kernel include lib); do
 		tree_git log -1 --format='# %s' "$commit"
 		update_source "$commit" "$source"
-		# new options would be asked for, of nobody
-		options=$(tree_git diff-tree --no-commit-id --name-only -r "$commit" | grep -c Kconfig || true)
+		mapfile -t changed < <(tree_git diff-tree --no-commit-id --name-only -r "$commit")
 		for words in "${configurations[@]}"; do
 			name=${words%% *}
-			((!options)) || kmake "$name" "$source" olddefconfig >/dev/null || status=1
+			if [[ ${changed[*]} == *Kconfig* ]]; then
+				# new options would be asked for, of nobody
+				kmake "$name" "$source" olddefconfig >/dev/null || status=1
+			else
+				is_made_of "$name" "${changed[@]}" || continue
+			fi
 			mapfile -t objects <"build/log/$name.objects"
 			messages "$name" "$source" "${objects[@]}" >"build/log/$name.now" || status=1
 			comm -13 "build/log/$name.base" "build/log/$name.now" >"build/log/$name.new"
