@@ -110,7 +110,8 @@ patches_digest() {
 	done | sha256sum
 }
 
-# runner ARGUMENT...: vmtest.sh of linux/, or $vmtest_sh, with its options as v6.19 has them
+# runner ARGUMENT...: vmtest.sh of linux/, or of the source $tests_of, with its options as
+# v6.19 has them
 runner() {
 	local arguments=("$@") i
 
@@ -121,7 +122,7 @@ runner() {
 		-t) arguments[i]=-l ;;
 		esac
 	done
-	"${vmtest_sh:-linux/tools/testing/selftests/liveupdate/vmtest.sh}" "${arguments[@]}"
+	"${tests_of:-linux}/tools/testing/selftests/liveupdate/vmtest.sh" "${arguments[@]}"
 }
 
 # git in linux/, or in $tree, as if nobody had configured it

@@ -62,8 +62,7 @@ vmtest_variant() {
 	[[ ! $mainline || ! -f tests/kernels/mainline/$name.patch ]] ||
 		patch=tests/kernels/mainline/$name.patch
 	scripts/variant "$name" "$patch" 2>&1 | sed 's/^/# /'
-	vmtest_sh=build/src-$name/tools/testing/selftests/liveupdate/vmtest.sh \
-		vmtest -b "build/$name-$arch" "${@:2}"
+	tests_of=build/src-$name vmtest -b "build/$name-$arch" "${@:2}"
 }
 
 # It is also the kernel of make bench.
@@ -198,7 +197,7 @@ object_messages() {
 nothing_new() {
 	local new
 
-	new=$(comm -13 "$1" "$2")
+	new=$(comm -13 "$1" "$2") || return
 	[[ -z $new ]] || { echo "$new"; return 1; }
 }
 
@@ -209,6 +208,14 @@ touched_objects_are_clean() {
 	nothing_new "$3" "$2/messages"
 }
 
+# compile BUILD OPTION...: the standard input, as memfd_luo.c is compiled there
+compile() {
+	cat >"$1/input.c"
+	(cd "$1" &&
+	 eval "$(sed -n 's/^savedcmd_[^=]*:= //p' mm/.memfd_luo.o.cmd | sed "s/;.*//
+		s,-c -o [^ ]* [^ ]*memfd_luo.c,${*:2} input.c,")")
+}
+
 # Neither they nor kernel-doc have, and the header of the ABI compiles by itself.
 sources_are_clean() {
 	local source
@@ -216,10 +223,7 @@ sources_are_clean() {
 	source=build/src-$(tree_version)
 	object_messages "$source" "$base" >"$base/messages"
 	touched_objects_are_clean linux "$seals" "$base/messages"
-	echo "#include <linux/kho/abi/memfd.h>" >build/header.c
-	(cd "build/seals-$arch" &&
-	 eval "$(sed -n 's/^savedcmd_[^=]*:= //p' mm/.memfd_luo.o.cmd | sed 's/;.*//
-		s,-c -o [^ ]* [^ ]*memfd_luo.c,-fsyntax-only ../header.c,')")
+	echo "#include <linux/kho/abi/memfd.h>" | compile "$seals" -fsyntax-only
 	# nothing that the base does not have
 	nothing_new <(kernel_doc "$source") <(kernel_doc linux)
 }
@@ -267,7 +271,7 @@ update_source() {
 # by then pass; those that take long where they come in. Before the runner is there,
 # those of v6.19 do. What a patch does not touch is not built again.
 every_patch_is_good() {
-	local source=build/src-bisect-$arch out=build/bisect-$arch commit changed file path tests first last built=
+	local source=build/src-bisect-$arch out=build/bisect-$arch commit changed file from tests first last built=
 	local folder=tools/testing/selftests/liveupdate
 
 	rm -rf "$source" "$out"
@@ -293,21 +297,21 @@ every_patch_is_good() {
 		# one configuration for all of them, so that the kernel is not built anew
 		rm -f "$source/$folder"/config*
 		cp "linux/$folder"/config* "$source/$folder"
-		path=linux/$folder/vmtest.sh
+		from=linux
 		if tree_git cat-file -e "$commit:$folder/config.vmtest" 2>/dev/null; then
-			path=$source/$folder/vmtest.sh
+			from=$source
 			tests+=(liveupdate)
 			for file in "$source/$folder"/luo_memfd_{seals,freeze}.c; do
 				[[ ! -f $file ]] || tests+=("$(basename "$file" .c)")
 			done
 		fi
 		if [[ ! $built ]] || grep -qvE '^(tools|Documentation)/|^MAINTAINERS$' <<<"$changed"; then
-			vmtest_sh=$path runner -a "$arch" -b "$out" -s "$source" -B
+			tests_of=$from runner -a "$arch" -b "$out" -s "$source" -B
 			touched_objects_are_clean "$source" "$out" "$out/messages.base" "$commit"
 			built=yes
 		fi
 		! grep -qvE '^Documentation/|^MAINTAINERS$' <<<"$changed" ||
-			vmtest_sh=$path vmtest -b "$out" "${first[@]}" "${tests[@]}" "${last[@]}" | sed 's/^/# /'
+			tests_of=$from vmtest -b "$out" "${first[@]}" "${tests[@]}" "${last[@]}" | sed 's/^/# /'
 	done
 }
 
@@ -441,10 +445,8 @@ b4_finds_the_base() {
 
 # layout BUILD: of the ABI in that kernel, as pahole sees it
 layout() {
-	printf '#include <linux/kho/abi/memfd.h>\nstruct memfd_luo_ser a; struct memfd_luo_folio_ser b;\n' >build/header.c
-	(cd "$1" &&
-	 eval "$(sed -n 's/^savedcmd_[^=]*:= //p' mm/.memfd_luo.o.cmd | sed 's/;.*//
-		s,-c -o [^ ]* [^ ]*memfd_luo.c,-g -c -o abi.o ../header.c,')")
+	printf '#include <linux/kho/abi/memfd.h>\nstruct memfd_luo_ser a; struct memfd_luo_folio_ser b;\n' |
+		compile "$1" -g -c -o abi.o
 	pahole -C memfd_luo_ser,memfd_luo_folio_ser "$1/abi.o"
 }
 
@@ -543,8 +545,8 @@ configured() {
 		rm -rf "$out"
 		seed_build "$base" "$out" "build/src-$(tree_version)" "$source" >&2
 		touched c | sed "s,^,$out/,; s/c\$/o/" | xargs rm -f # there if in use
-		vmtest_sh=$source/tools/testing/selftests/liveupdate/vmtest.sh runner -a x86_64 -B -b "$out" \
-			-s "$source" -c "build/log/$1.config" >&2 ;;
+		tests_of=$source runner -a x86_64 -B -b "$out" -s "$source" \
+			-c "build/log/$1.config" >&2 ;;
 	i386)
 		printf 'CONFIG_%s=y\n' EXPERT MMU SHMEM TMPFS HUGETLBFS BLOCK SWAP MULTIUSER \
 			PRINTK SMP CGROUPS MEMCG KEXEC FUTEX >"build/log/$1.config"
@@ -611,10 +613,7 @@ every_configuration_builds() {
 			fi
 			mapfile -t objects <"build/log/$name.objects"
 			messages "$name" "$source" "${objects[@]}" >"build/log/$name.now" || status=1
-			comm -13 "build/log/$name.base" "build/log/$name.now" >"build/log/$name.new"
-			[[ -s build/log/$name.new ]] || continue
-			sed "s/^/$name: /" "build/log/$name.new"
-			status=1
+			nothing_new "build/log/$name.base" "build/log/$name.now" || { echo "in $name"; status=1; }
 		done
 	done
 	for words in "${configurations[@]}"; do
