@@ -188,7 +188,7 @@ refuse_changes() {
 # seed_build FROM TO FROM_SOURCE TO_SOURCE: start a build folder as a copy of
 # another one, so that only what differs is built. kbuild decides by time and by
 # command line: this replaces the paths in the commands, and the caller sees to it
-# that files which differ are newer.
+# that files which differ are newer, or that what is made of them is gone.
 seed_build() {
 	[[ ! -d $2 && -f $1/fragment ]] || return 0
 	say "starting $2 as a copy of $1"
