@@ -169,26 +169,34 @@ series_apply() {
 	diff -r -x .git <(git -C linux ls-tree -r HEAD) <(git -C "$folder" ls-tree -r HEAD)
 }
 
-# touched KIND [COMMIT]: the sources of the kernel that the series touch, by name
+# touched KIND: the sources of the kernel that the series touch, by name
 touched() {
-	tree_git diff --name-only --diff-filter=d base "${2:-HEAD}" -- {mm,kernel,include,lib}/"*.$1"
+	tree_git diff --name-only --diff-filter=d base HEAD -- {mm,kernel,include,lib}/"*.$1"
 }
 
-# object_messages SOURCE BUILD [COMMIT]: what gcc W=1 and sparse say about the files that
-# the series touch, up to there, without line numbers. Sparse does not understand
-# folio_lruvec_lock_irqsave(), and blames whoever calls it, as in the base.
-# Sparse 0.6.4 lacks a keyword that mainline insists on.
-object_messages() {
-	local object objects=() cross=
+# objects_of BUILD FILE...: of what the series touch, the objects that are made from one
+# of these there
+objects_of() {
+	local object
 
-	for object in $(touched c "${3:-HEAD}" | sed 's/c$/o/'); do
-		[[ ! -f $1/${object%o}c ]] || objects+=("$object")
+	for object in $(touched c | sed 's/c$/o/'); do
+		[[ " ${*:2} " != *" ${object%o}c "* ]] || { echo "$object"; continue; }
+		! printf '/%s\n' "${@:2}" |
+			grep -sqF -f - "$1/$(dirname "$object")/.$(basename "$object").cmd" || echo "$object"
 	done
+}
+
+# object_messages SOURCE BUILD OBJECT...: what gcc W=1 and sparse say about them, without
+# line numbers. Sparse does not understand folio_lruvec_lock_irqsave(), and blames whoever
+# calls it, as in the base. Sparse 0.6.4 lacks a keyword that mainline insists on.
+object_messages() {
+	local cross=
+
 	[[ $arch == "$(uname -m | sed s/aarch64/arm64/)" ]] ||
 		cross=${arch/arm64/aarch64}-linux-gnu-
-	(cd "$2" && rm -f "${objects[@]}")
+	(cd "$2" && rm -f "${@:3}")
 	make -C "$1" O="$PWD/$2" ARCH="$arch" CROSS_COMPILE="$cross" \
-		CHECK="sparse -D__typeof_unqual__=__typeof__" -s W=1 C=1 "${objects[@]}" 2>&1 |
+		CHECK="sparse -D__typeof_unqual__=__typeof__" -s W=1 C=1 "${@:3}" 2>&1 |
 		sed -E "s,$(realpath "$1")/,,g; s/:[0-9]+(:[0-9]+)?:/:/
 			/context imbalance in 'folio_batch_add_lru'/d" | sort -u
 }
@@ -201,10 +209,14 @@ nothing_new() {
 	[[ -z $new ]] || { echo "$new"; return 1; }
 }
 
-# touched_objects_are_clean SOURCE BUILD BASE [COMMIT]: they have nothing to say that is
-# not in the file BASE, which is what they said about the base
-touched_objects_are_clean() {
-	object_messages "$1" "$2" "${4:-HEAD}" >"$2/messages"
+# objects_are_clean SOURCE BUILD BASE FILE...: the objects of these files have nothing to
+# say that is not in the file BASE, which is what was said about the base
+objects_are_clean() {
+	local objects
+
+	mapfile -t objects < <(objects_of "$2" "${@:4}")
+	((${#objects[@]})) || return 0
+	object_messages "$1" "$2" "${objects[@]}" >"$2/messages"
 	nothing_new "$3" "$2/messages"
 }
 
@@ -218,11 +230,13 @@ compile() {
 
 # Neither they nor kernel-doc have, and the header of the ABI compiles by itself.
 sources_are_clean() {
-	local source
+	local source files objects
 
 	source=build/src-$(tree_version)
-	object_messages "$source" "$base" >"$base/messages"
-	touched_objects_are_clean linux "$seals" "$base/messages"
+	mapfile -t files < <(touched c)
+	mapfile -t objects < <(printf '%s\n' "${files[@]/%c/o}")
+	object_messages "$source" "$base" "${objects[@]}" >"$base/messages"
+	objects_are_clean linux "$seals" "$base/messages" "${files[@]}"
 	echo "#include <linux/kho/abi/memfd.h>" | compile "$seals" -fsyntax-only
 	# nothing that the base does not have
 	nothing_new <(kernel_doc "$source") <(kernel_doc linux)
@@ -271,13 +285,14 @@ update_source() {
 # by then pass; those that take long where they come in. Before the runner is there,
 # those of v6.19 do. What a patch does not touch is not built again.
 every_patch_is_good() {
-	local source=build/src-bisect-$arch out=build/bisect-$arch commit changed file from tests first last built=
+	local source=build/src-bisect-$arch out=build/bisect-$arch commit changed file from tests first last objects built=
 	local folder=tools/testing/selftests/liveupdate
 
 	rm -rf "$source" "$out"
 	cp -al "build/src-$(tree_version)" "$source"
 	seed_build "$base" "$out" "build/src-$(tree_version)" "$source"
-	object_messages "$source" "$out" >"$out/messages.base"
+	mapfile -t objects < <(touched c | sed 's/c$/o/')
+	object_messages "$source" "$out" "${objects[@]}" >"$out/messages.base"
 	for commit in $(tree_git rev-list --reverse base..HEAD); do
 		tree_git log -1 --format='# %s' "$commit"
 		tests=(luo_kexec_simple luo_multi_session) first=() last=()
@@ -307,7 +322,8 @@ every_patch_is_good() {
 		fi
 		if [[ ! $built ]] || grep -qvE '^(tools|Documentation)/|^MAINTAINERS$' <<<"$changed"; then
 			tests_of=$from runner -a "$arch" -b "$out" -s "$source" -B
-			touched_objects_are_clean "$source" "$out" "$out/messages.base" "$commit"
+			mapfile -t objects <<<"$changed"
+			objects_are_clean "$source" "$out" "$out/messages.base" "${objects[@]}"
 			built=yes
 		fi
 		! grep -qvE '^Documentation/|^MAINTAINERS$' <<<"$changed" ||
@@ -507,27 +523,37 @@ pages_are_clean() {
 	return "$status"
 }
 
-# Other configurations in which every patch must build: a name, and what is not set,
-# compared with the configuration of the virtual machine; or three of another kind.
+# Other configurations in which every patch must build: a name, and what is not set of
+# what may be; or everything as a module.
+options=(64BIT EXPERT SMP MULTIUSER PRINTK FUTEX DEBUG_FS BLOCK SWAP SHMEM TMPFS
+	 HUGETLBFS MEMFD_CREATE TRANSPARENT_HUGEPAGE CGROUPS MEMCG X86_MCE MEMORY_FAILURE
+	 DEBUG_KERNEL DEBUG_VM KEXEC KEXEC_FILE KEXEC_HANDOVER KEXEC_HANDOVER_DEBUG
+	 KEXEC_HANDOVER_DEBUGFS LIVEUPDATE LIVEUPDATE_MEMFD KUNIT MEMFD_LUO_KUNIT_TEST)
 configurations=(
-	"without-memfd-create TMPFS HUGETLBFS MEMFD_CREATE MEMFD_LUO_KUNIT_TEST"
-	"without-liveupdate LIVEUPDATE MEMFD_LUO_KUNIT_TEST"
-	"without-handover KEXEC_HANDOVER KEXEC_HANDOVER_DEBUG KEXEC_HANDOVER_DEBUGFS KEXEC_HANDOVER_ENABLE_DEFAULT LIVEUPDATE MEMFD_LUO_KUNIT_TEST"
-	"without-shmem SHMEM TMPFS LIVEUPDATE MEMFD_LUO_KUNIT_TEST"
+	"without-memfd-create TMPFS HUGETLBFS MEMFD_CREATE"
+	"without-liveupdate LIVEUPDATE"
+	"without-handover KEXEC_HANDOVER LIVEUPDATE"
+	"without-shmem SHMEM TMPFS LIVEUPDATE"
 	"without-choice HUGETLBFS TRANSPARENT_HUGEPAGE MEMCG SWAP MEMORY_FAILURE DEBUG_VM"
-	i386 clang allmodconfig
+	"i386 64BIT"
+	clang
+	allmodconfig
 )
+[[ ! $mainline ]] || configurations+=("without-liveupdate-memfd LIVEUPDATE_MEMFD")
 
-# kmake CONFIGURATION SOURCE ARGUMENT...: make in its build folder
+# where the sources are that the series touch
+folders=(mm/ kernel/liveupdate/ kernel/kexec_core.o lib/xarray.o lib/test_xarray.o)
+
+# kmake CONFIGURATION BUILD SOURCE ARGUMENT...
 kmake() {
-	local options=(ARCH=x86_64)
+	local variables=(ARCH=x86_64)
 
 	case $1 in
-	i386) options=(ARCH=i386) ;;
-	clang) options+=("CC=$(clang_command)") ;;
+	i386) variables=(ARCH=i386) ;;
+	clang) variables+=("CC=$(clang_command)") ;;
 	esac
-	[[ $(uname -m) == x86_64 ]] || options+=(CROSS_COMPILE=x86_64-linux-gnu-)
-	make -C "$2" O="$PWD/build/$1" -j"$(nproc)" -s "${options[@]}" "${@:3}"
+	[[ $(uname -m) == x86_64 ]] || variables+=(CROSS_COMPILE=x86_64-linux-gnu-)
+	make -C "$3" O="$PWD/build/$2" -j"$(nproc)" -s "${variables[@]}" "${@:4}"
 }
 
 # the first clang that is new enough for the kernel
@@ -537,48 +563,26 @@ clang_command() {
 	done
 }
 
-# configured CONFIGURATION SOURCE OPTION...: build the base in it, and print which
-# objects the patches touch there
-configured() {
-	local out=build/$1 source=$2 objects=() object
+# configure "CONFIGURATION OPTION..." BUILD SOURCE: without these options
+configure() {
+	local name option config=build/log/configuration
 
-	rm -rf "$out"
-	mkdir -p "$out"
-	case $1 in
-	without-*)
-		printf '# CONFIG_%s is not set\n' "${@:3}" >"build/log/$1.config"
-		rm -rf "$out"
-		seed_build "$base" "$out" "build/src-$(tree_version)" "$source" >&2
-		touched c | sed "s,^,$out/,; s/c\$/o/" | xargs rm -f # there if in use
-		tests_of=$source runner -a x86_64 -B -b "$out" -s "$source" \
-			-c "build/log/$1.config" >&2 ;;
-	i386)
-		printf 'CONFIG_%s=y\n' EXPERT MMU SHMEM TMPFS HUGETLBFS BLOCK SWAP MULTIUSER \
-			PRINTK SMP CGROUPS MEMCG KEXEC FUTEX >"build/log/$1.config"
-		kmake "$1" "$source" KCONFIG_ALLCONFIG="$PWD/build/log/$1.config" allnoconfig >&2
-		kmake "$1" "$source" vmlinux >&2 ;;
-	clang)
-		cp "$base/.config" "$out"
-		kmake "$1" "$source" olddefconfig prepare >&2
-		objects=(mm/ kernel/liveupdate/ kernel/kexec_core.o lib/xarray.o) ;;
-	allmodconfig)
-		kmake "$1" "$source" allmodconfig prepare >&2
-		objects=(mm/ kernel/liveupdate/ kernel/kexec_core.o lib/xarray.o lib/test_xarray.o) ;;
-	esac
-	for object in $(touched c | sed 's/c$/o/'); do
-		[[ ! -f $out/$object ]] || objects+=("$object")
+	read -r name option <<<"$1"
+	if [[ $name == allmodconfig ]]; then
+		kmake "$name" "$2" "$3" allmodconfig
+		return
+	fi
+	printf 'CONFIG_%s=y\n' "${options[@]}" >"$config"
+	for option in $option; do
+		sed -i "s/^CONFIG_$option=y/# CONFIG_$option is not set/" "$config"
 	done
-	printf '%s\n' "${objects[@]}"
+	kmake "$name" "$2" "$3" KCONFIG_ALLCONFIG="$PWD/$config" allnoconfig
+	! grep -xFf <(sed -n 's/^# \(.*\) is not set/\1=y/p' "$config") "build/$2/.config"
 }
 
 # what the compiler says about some objects, without line numbers
 messages() {
-	kmake "$1" "$2" -k W=1 "${@:3}" 2>&1 | sed -E 's/:[0-9]+(:[0-9]+)?:/:/; s/^ *[0-9]* \|/ |/' | sort -u
-}
-
-# is_made_of CONFIGURATION FILE...: whether one of the objects was made from one of these
-is_made_of() {
-	printf '/%s\n' "${@:2}" | grep -rsqF --include='*.cmd' -f - "build/$1"/{mm,kernel,lib}
+	kmake "$1" "$1" "$2" -k W=1 "${@:3}" 2>&1 | sed -E 's/:[0-9]+(:[0-9]+)?:/:/; s/^ *[0-9]* \|/ |/' | sort -u
 }
 
 # Every patch builds in each of the configurations, and gcc W=1, or clang, has nothing
@@ -588,20 +592,14 @@ every_configuration_builds() {
 	local source=build/src-configurations commit words name objects changed status=0
 
 	[[ -n $(clang_command) ]] || { echo "there is no clang of version 15 or newer"; return 1; }
-	rm -rf "$source"
+	rm -rf "$source" build/linked
 	cp -al "build/src-$(tree_version)" "$source"
-	# the runner, to configure kernels
-	for commit in $(tree_git ls-tree -r --name-only HEAD tools/testing/selftests/liveupdate); do
-		rm -f "$source/$commit"
-		cp -p "linux/$commit" "$source/$commit"
-	done
 	for words in "${configurations[@]}"; do
 		name=${words%% *}
 		echo "# $name"
-		read -ra words <<<"$words"
-		configured "$name" "$source" "${words[@]:1}" >"build/log/$name.objects"
-		mapfile -t objects <"build/log/$name.objects"
-		messages "$name" "$source" "${objects[@]}" >"build/log/$name.base" ||
+		rm -rf "build/$name"
+		configure "$words" "$name" "$source"
+		messages "$name" "$source" prepare "${folders[@]}" >"build/log/$name.base" ||
 			{ tail "build/log/$name.base"; return 1; }
 	done
 	for commit in $(tree_git rev-list --reverse base..HEAD -- mm kernel include lib); do
@@ -610,23 +608,32 @@ every_configuration_builds() {
 		mapfile -t changed < <(tree_git diff-tree --no-commit-id --name-only -r "$commit")
 		for words in "${configurations[@]}"; do
 			name=${words%% *}
-			if [[ ${changed[*]} == *Kconfig* ]]; then
-				# new options would be asked for, of nobody
-				kmake "$name" "$source" olddefconfig >/dev/null || status=1
-			else
-				is_made_of "$name" "${changed[@]}" || continue
-			fi
-			mapfile -t objects <"build/log/$name.objects"
+			[[ ${changed[*]} != *Kconfig* ]] || configure "$words" "$name" "$source" || status=1
+			mapfile -t objects < <(objects_of "build/$name" "${changed[@]}")
+			((${#objects[@]})) || continue
 			messages "$name" "$source" "${objects[@]}" >"build/log/$name.now" || status=1
 			nothing_new "build/log/$name.base" "build/log/$name.now" || { echo "in $name"; status=1; }
 		done
 	done
 	for words in "${configurations[@]}"; do
 		name=${words%% *}
-		[[ -f build/$name/vmlinux ]] || continue
-		kmake "$name" "$source" vmlinux || { echo "$name cannot be linked"; status=1; }
+		echo "# $name, all of it"
+		messages "$name" "$source" "${folders[@]}" >"build/log/$name.now" || status=1
+		nothing_new "build/log/$name.base" "build/log/$name.now" || { echo "in $name"; status=1; }
+		links "$words" "$source" || { echo "$name cannot be linked"; status=1; }
 	done
 	return "$status"
+}
+
+# links "CONFIGURATION OPTION..." SOURCE: in one folder, as much is the same. Not all
+# modules.
+links() {
+	local name=${1%% *} out=linked
+
+	[[ $name != allmodconfig ]] || return 0
+	[[ $name == without-* ]] || out=$name
+	configure "$1" "$out" "$2"
+	kmake "$name" "$out" "$2" vmlinux
 }
 
 # patched VERSION FOLDER SERIES...: the files that the patches touch, as that release
