@@ -381,8 +381,8 @@ versions_do_not_mix() {
 	[[ $to == "$base" ]] || ! grep -q WARNING "$console"
 }
 
-# kernels_mix FROM TO HEADING: what becomes of all memfds between two kernels is what
-# the cover letter of a series has under HEADING. Every memfd is in
+# kernels_mix FROM TO HEADING: what becomes of all memfds between mainline with and
+# without the series is what the cover letter has under HEADING. Every memfd is in
 # build/log/rows-HEADING.
 kernels_mix() {
 	local log=build/log/mix.log status=0
@@ -394,12 +394,7 @@ kernels_mix() {
 	python3 tests/rows.py build/mix/results.ktap "build/log/rows-${3// /-}" >"$log"
 	sed 's/^/# /' "$log"
 	diff <(awk -v heading=" $3:" '$0 == heading { on = 1; next } on && NF { sub(/^ */, ""); print }
-				      on && !NF && found++ { exit }' patches/*/0000-cover-letter.patch) "$log"
-}
-
-flags_may_be_missing() {
-	scripts/variant no-flags tests/kernels/no-flags.patch 2>&1 | sed 's/^/# /'
-	kernels_mix "build/no-flags-$arch" "$seals" "From a kernel that records no flags to 6.19 with the series"
+				      on && !NF && found++ { exit }' patches/mainline/0000-cover-letter.patch) "$log"
 }
 
 # The selftests of mainline differ from those of v6.19 in what tests/mainline.diff has,
