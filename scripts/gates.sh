@@ -174,13 +174,12 @@ touched() {
 	tree_git diff --name-only --diff-filter=d base HEAD -- {mm,kernel,include,lib}/"*.$1"
 }
 
-# objects_of BUILD FILE...: of what the series touch, the objects that are made from one
-# of these there
+# objects_of BUILD FILE...: of what the series touch, the objects that have been made
+# there from one of these
 objects_of() {
 	local object
 
 	for object in $(touched c | sed 's/c$/o/'); do
-		[[ " ${*:2} " != *" ${object%o}c "* ]] || { echo "$object"; continue; }
 		! printf '/%s\n' "${@:2}" |
 			grep -sqF -f - "$1/$(dirname "$object")/.$(basename "$object").cmd" || echo "$object"
 	done
@@ -210,11 +209,15 @@ nothing_new() {
 }
 
 # objects_are_clean SOURCE BUILD BASE FILE...: the objects of these files have nothing to
-# say that is not in the file BASE, which is what was said about the base
+# say that is not in the file BASE, which is what was said about the base. Those that
+# the configuration leaves out are made as well.
 objects_are_clean() {
 	local objects
 
-	mapfile -t objects < <(objects_of "$2" "${@:4}")
+	mapfile -t objects < <({
+		objects_of "$2" "${@:4}"
+		printf '%s\n' "${@:4}" | sed -nE 's,^((mm|kernel|lib)/.*)\.c$,\1.o,p'
+	} | sort -u)
 	((${#objects[@]})) || return 0
 	object_messages "$1" "$2" "${objects[@]}" >"$2/messages"
 	nothing_new "$3" "$2/messages"
@@ -551,11 +554,11 @@ kmake() {
 	make -C "$3" O="$PWD/build/$2" -j"$(nproc)" -s "${variables[@]}" "${@:4}"
 }
 
-# the first clang that is new enough for the kernel
+# the newest clang
 clang_command() {
 	compgen -c clang | grep -xE 'clang(-[0-9]+)?' | sort -Vr | while read -r command; do
-		(($("$command" -dumpversion | cut -d . -f 1) >= 15)) && echo "$command" && break
-	done
+		echo "$("$command" -dumpversion) $command"
+	done | sort -Vr | awk 'NR == 1 { print $2 }'
 }
 
 # configure "CONFIGURATION OPTION..." BUILD SOURCE: without these options
@@ -586,7 +589,6 @@ messages() {
 every_configuration_builds() {
 	local source=build/src-configurations commit words name objects changed status=0
 
-	[[ -n $(clang_command) ]] || { echo "there is no clang of version 15 or newer"; return 1; }
 	rm -rf "$source" build/linked
 	cp -al "build/src-$(tree_version)" "$source"
 	for words in "${configurations[@]}"; do
