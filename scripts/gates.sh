@@ -174,12 +174,17 @@ touched() {
 	tree_git diff --name-only --diff-filter=d base HEAD -- {mm,kernel,include,lib}/"*.$1"
 }
 
+# the objects of these sources
+touched_objects() {
+	touched c | sed 's/c$/o/'
+}
+
 # objects_of BUILD FILE...: of what the series touch, the objects that have been made
 # there from one of these
 objects_of() {
 	local object
 
-	for object in $(touched c | sed 's/c$/o/'); do
+	for object in $(touched_objects); do
 		! printf '/%s\n' "${@:2}" |
 			grep -sqF -f - "$1/$(dirname "$object")/.$(basename "$object").cmd" || echo "$object"
 	done
@@ -237,7 +242,7 @@ sources_are_clean() {
 
 	source=build/src-$(tree_version)
 	mapfile -t files < <(touched c)
-	mapfile -t objects < <(printf '%s\n' "${files[@]/%c/o}")
+	mapfile -t objects < <(touched_objects)
 	object_messages "$source" "$base" "${objects[@]}" >"$base/messages"
 	objects_are_clean linux "$seals" "$base/messages" "${files[@]}"
 	echo "#include <linux/kho/abi/memfd.h>" | compile "$seals" -fsyntax-only
@@ -288,13 +293,13 @@ update_source() {
 # by then pass; those that take long where they come in. Before the runner is there,
 # those of v6.19 do. What a patch does not touch is not built again.
 every_patch_is_good() {
-	local source=build/src-bisect-$arch out=build/bisect-$arch commit changed file from tests first last objects built=
+	local source=build/src-bisect-$arch out=build/bisect-$arch commit changed file from tests first last files objects built=
 	local folder=tools/testing/selftests/liveupdate
 
 	rm -rf "$source" "$out"
 	cp -al "build/src-$(tree_version)" "$source"
 	seed_build "$base" "$out" "build/src-$(tree_version)" "$source"
-	mapfile -t objects < <(touched c | sed 's/c$/o/')
+	mapfile -t objects < <(touched_objects)
 	object_messages "$source" "$out" "${objects[@]}" >"$out/messages.base"
 	for commit in $(tree_git rev-list --reverse base..HEAD); do
 		tree_git log -1 --format='# %s' "$commit"
@@ -325,8 +330,8 @@ every_patch_is_good() {
 		fi
 		if [[ ! $built ]] || grep -qvE '^(tools|Documentation)/|^MAINTAINERS$' <<<"$changed"; then
 			tests_of=$from runner -a "$arch" -b "$out" -s "$source" -B
-			mapfile -t objects <<<"$changed"
-			objects_are_clean "$source" "$out" "$out/messages.base" "${objects[@]}"
+			mapfile -t files <<<"$changed"
+			objects_are_clean "$source" "$out" "$out/messages.base" "${files[@]}"
 			built=yes
 		fi
 		! grep -qvE '^Documentation/|^MAINTAINERS$' <<<"$changed" ||
@@ -522,11 +527,12 @@ pages_are_clean() {
 }
 
 # Other configurations in which every patch must build: a name, and what is not set of
-# what may be; or everything as a module.
-options=(64BIT EXPERT SMP MULTIUSER PRINTK FUTEX DEBUG_FS BLOCK SWAP SHMEM TMPFS
-	 HUGETLBFS MEMFD_CREATE TRANSPARENT_HUGEPAGE CGROUPS MEMCG X86_MCE MEMORY_FAILURE
-	 DEBUG_KERNEL DEBUG_VM KEXEC KEXEC_FILE KEXEC_HANDOVER KEXEC_HANDOVER_DEBUG
-	 KEXEC_HANDOVER_DEBUGFS LIVEUPDATE LIVEUPDATE_MEMFD KUNIT MEMFD_LUO_KUNIT_TEST)
+# kernel_options. Some names say more: another architecture, another compiler, or all
+# that there is as a module.
+kernel_options=(64BIT EXPERT SMP MULTIUSER PRINTK FUTEX DEBUG_FS BLOCK SWAP SHMEM TMPFS
+		HUGETLBFS MEMFD_CREATE TRANSPARENT_HUGEPAGE CGROUPS MEMCG X86_MCE MEMORY_FAILURE
+		DEBUG_KERNEL DEBUG_VM KEXEC KEXEC_FILE KEXEC_HANDOVER KEXEC_HANDOVER_DEBUG
+		KEXEC_HANDOVER_DEBUGFS LIVEUPDATE LIVEUPDATE_MEMFD KUNIT MEMFD_LUO_KUNIT_TEST)
 configurations=(
 	"without-memfd-create TMPFS HUGETLBFS MEMFD_CREATE"
 	"without-liveupdate LIVEUPDATE"
@@ -556,26 +562,26 @@ kmake() {
 
 # the newest clang
 clang_command() {
-	compgen -c clang | grep -xE 'clang(-[0-9]+)?' | sort -Vr | while read -r command; do
+	compgen -c clang | grep -xE 'clang(-[0-9]+)?' | while read -r command; do
 		echo "$("$command" -dumpversion) $command"
-	done | sort -Vr | awk 'NR == 1 { print $2 }'
+	done | sort -V | tail -n 1 | cut -d ' ' -f 2
 }
 
 # configure "CONFIGURATION OPTION..." BUILD SOURCE: without these options
 configure() {
-	local name option config=build/log/configuration
+	local words option config=build/log/configuration
 
-	read -r name option <<<"$1"
-	if [[ $name == allmodconfig ]]; then
-		kmake "$name" "$2" "$3" allmodconfig
+	read -ra words <<<"$1"
+	if [[ ${words[0]} == allmodconfig ]]; then
+		kmake allmodconfig "$2" "$3" allmodconfig
 		return
 	fi
-	printf 'CONFIG_%s=y\n' "${options[@]}" >"$config"
-	for option in $option; do
+	printf 'CONFIG_%s=y\n' "${kernel_options[@]}" >"$config"
+	for option in "${words[@]:1}"; do
 		sed -i "s/^CONFIG_$option=y/# CONFIG_$option is not set/" "$config"
 	done
-	kmake "$name" "$2" "$3" KCONFIG_ALLCONFIG="$PWD/$config" allnoconfig
-	! grep -xFf <(sed -n 's/^# \(.*\) is not set/\1=y/p' "$config") "build/$2/.config"
+	kmake "${words[0]}" "$2" "$3" KCONFIG_ALLCONFIG="$PWD/$config" allnoconfig &&
+		! grep -xFf <(sed -n 's/^# \(.*\) is not set/\1=y/p' "$config") "build/$2/.config"
 }
 
 # what the compiler says about some objects, without line numbers
@@ -622,15 +628,15 @@ every_configuration_builds() {
 	return "$status"
 }
 
-# links "CONFIGURATION OPTION..." SOURCE: in one folder, as much is the same. Not all
-# modules.
+# links "CONFIGURATION OPTION..." SOURCE: the whole kernel, though not with all modules.
+# Those that differ in options alone are built in one folder, one after the other, as
+# most objects are the same.
 links() {
 	local name=${1%% *} out=linked
 
 	[[ $name != allmodconfig ]] || return 0
 	[[ $name == without-* ]] || out=$name
-	configure "$1" "$out" "$2"
-	kmake "$name" "$out" "$2" vmlinux
+	configure "$1" "$out" "$2" && kmake "$name" "$out" "$2" vmlinux
 }
 
 # patched VERSION FOLDER SERIES...: the files that the patches touch, as that release
