@@ -21,7 +21,7 @@ selftests_pass() {
 	local tests=(liveupdate luo_kexec_simple luo_multi_session luo_memfd_seals
 		     luo_memfd_freeze luo_memfd_matrix) test
 
-	for test in luo_kvm_guest luo_stress_files luo_stress_sessions; do
+	for test in memfd_luo_kunit luo_kvm_guest luo_stress_files luo_stress_sessions; do
 		! has_test "$test" || tests+=("$test")
 	done
 	arch=$1 vmtest -b "build/seals-$1" -w "build/results-$1" "${tests[@]}" memfd/memfd_test
@@ -362,7 +362,8 @@ plain_kernel_fails() {
 	vmtest -b "$base" luo_memfd_freeze >"$log" 2>&1 || status=$?
 	sed 's/^/# /' "$log"
 	((status == 1))
-	grep -q 'planned 7 tests, saw 2' "$log"
+	# The reboot syscall is not refused. What was said just before may be lost to it.
+	grep -q 'planned 7 tests, saw [0-2]$' "$log"
 }
 
 # versions_do_not_mix FROM TO VERSION ERROR LINES: between kernels with different
