@@ -364,6 +364,14 @@ plain_kernel_fails() {
 	((status == 1))
 	# The reboot syscall is not refused. What was said just before may be lost to it.
 	grep -q 'planned 7 tests, saw [0-2]$' "$log"
+	[[ $mainline ]] || return 0
+
+	status=0
+	vmtest -b "$base" luo_memfd_pagecache >"$log" 2>&1 || status=$?
+	sed 's/^/# /' "$log"
+	((status == 1))
+	grep -E '^  not ok' "$log" | sed -E 's/^  not ok [0-9]+ [^:]*: //' | uniq -c | diff -w - \
+		<(echo "5 /proc/kpageflags calls them huge if they are, and only then")
 }
 
 # versions_do_not_mix FROM TO VERSION ERROR LINES: between kernels with different
