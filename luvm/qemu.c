@@ -57,10 +57,13 @@ int send_fds(int sock, const void *data, size_t len, const int *fds, int nr)
  */
 static json_t *qmp(const char *name, int sock, const char *command, json_t *args, int fd)
 {
-	json_t *request = json_pack("{s:s}", "execute", command), *reply, *value;
-	char *text;
+	static unsigned int number;
+	json_t *request, *reply, *value;
+	char *text, id[32];
 	int err;
 
+	snprintf(id, sizeof(id), "%d.%u", getpid(), ++number);
+	request = json_pack("{s:s, s:s}", "execute", command, "id", id);
 	if (args)
 		json_object_set_new(request, "arguments", args);
 	text = json_dumps(request, JSON_COMPACT);
@@ -69,6 +72,11 @@ static json_t *qmp(const char *name, int sock, const char *command, json_t *args
 	free(text);
 
 	while (!err && (reply = json_loadfd(sock, JSON_DISABLE_EOF_CHECK, NULL))) {
+		/* An event, or the reply to a process that was killed before it came. */
+		if (strcmp(json_string_value(json_object_get(reply, "id")) ?: "", id)) {
+			json_decref(reply);
+			continue;
+		}
 		value = json_incref(json_object_get(reply, "return"));
 		if (!value && json_object_get(reply, "error")) {
 			fail("the QEMU of %s refuses %s: %s", name, command,
