@@ -54,15 +54,35 @@ every_patch_is_good_on_arm64() {
 	arch=arm64 base=build/$(tree_version)-arm64 every_patch_is_good
 }
 
-# vmtest_variant KERNEL ARGUMENT...: run tests on a kernel of tests/kernels/, which may
-# bring one of its own
-vmtest_variant() {
-	local name=$1 patch=tests/kernels/$1.patch
+# kernel_patch KERNEL: its patch in tests/kernels/, where mainline may have one of its own
+kernel_patch() {
+	local patch=tests/kernels/mainline/$1.patch
 
-	[[ ! $mainline || ! -f tests/kernels/mainline/$name.patch ]] ||
-		patch=tests/kernels/mainline/$name.patch
-	scripts/variant "$name" "$patch" 2>&1 | sed 's/^/# /'
+	[[ $mainline && -f $patch ]] || patch=tests/kernels/$1.patch
+	echo "$patch"
+}
+
+# vmtest_variant KERNEL ARGUMENT...: run tests on a kernel of tests/kernels/
+vmtest_variant() {
+	local name=$1
+
+	scripts/variant "$name" "$(kernel_patch "$name")" 2>&1 | sed 's/^/# /'
 	tests_of=build/src-$name vmtest -b "build/$name-$arch" "${@:2}"
+}
+
+# Kernels with other seals, and with mistakes: their patches apply to what linux/ is now.
+other_kernels_can_be_made() {
+	local patch patches=() status=0
+
+	for patch in tests/kernels/*.patch; do
+		patches+=("$(kernel_patch "$(basename "$patch" .patch)")")
+	done
+	[[ $mainline ]] || patches+=(tests/mutants/*.patch)
+	for patch in "${patches[@]}"; do
+		patch -d linux -p1 -s -F 0 --dry-run <"$patch" ||
+			{ echo "$patch does not apply to linux/: mend it"; status=1; }
+	done
+	return "$status"
 }
 
 # It is also the kernel of make bench.
@@ -86,7 +106,7 @@ costs_are_bounded() {
 # allocate all the time.
 debug_kernel_is_silent() {
 	local folder=linux/tools/testing/selftests/liveupdate log=build/log/debug.log tests
-	local options=(-b "$seals-debug" -m 4G -p "kho_scratch=512M,512M,768M" -t 1200 -r 2)
+	local options=(-b "$seals-debug" -m 4G -p "kho_scratch=512M,512M,768M no5lvl" -t 1200 -r 2)
 
 	"$folder/vmtest.sh" -a "$arch" -b "$seals-debug" -B -c "$folder/config.vmtest.debug"
 	{
