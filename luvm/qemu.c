@@ -52,13 +52,14 @@ int send_fds(int sock, const void *data, size_t len, const int *fds, int nr)
 /* -- QMP -- */
 
 /*
- * Run a command, with @fd if that is not -1; takes @args, which may be NULL. Events
- * are skipped. Return: what it returns, or NULL; not silent.
+ * Run a command, with @fd if that is not -1; takes @args, which may be NULL. Skips
+ * events, and replies to a luvm that was killed: QEMU sends them to who connects next.
+ * Return: what it returns, or NULL; not silent.
  */
 static json_t *qmp(const char *name, int sock, const char *command, json_t *args, int fd)
 {
 	static unsigned int number;
-	json_t *request, *reply, *value;
+	json_t *request, *reply = NULL, *value;
 	char *text, id[32];
 	int err;
 
@@ -72,26 +73,24 @@ static json_t *qmp(const char *name, int sock, const char *command, json_t *args
 	free(text);
 
 	while (!err && (reply = json_loadfd(sock, JSON_DISABLE_EOF_CHECK, NULL))) {
-		/* An event, or the reply to a process that was killed before it came. */
-		if (strcmp(json_string_value(json_object_get(reply, "id")) ?: "", id)) {
-			json_decref(reply);
-			continue;
-		}
-		value = json_incref(json_object_get(reply, "return"));
-		if (!value && json_object_get(reply, "error")) {
-			fail("the QEMU of %s refuses %s: %s", name, command,
-			     json_string_value(json_object_get(json_object_get(reply, "error"),
-							       "desc")) ?: "for no reason");
-			json_decref(reply);
-			return NULL;
-		}
+		if (!strcmp(json_string_value(json_object_get(reply, "id")) ?: "", id))
+			break;
 		json_decref(reply);
-		if (value)
-			return value;
+	}
+	if (!reply) {
+		fail("the QEMU of %s does not answer to %s: see %s", name, command,
+		     path_of(name, ".log"));
+		return NULL;
 	}
 
-	fail("the QEMU of %s does not answer to %s: see %s", name, command, path_of(name, ".log"));
-	return NULL;
+	value = json_incref(json_object_get(reply, "return"));
+	if (!value)
+		fail("the QEMU of %s refuses %s: %s", name, command,
+		     json_string_value(json_object_get(json_object_get(reply, "error"), "desc")) ?:
+		     "for no reason");
+	json_decref(reply);
+
+	return value;
 }
 
 /* The same where only success matters. */
