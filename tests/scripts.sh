@@ -785,16 +785,27 @@ runner_skips_without_qemu_and_says_so() {
 	out=$(PATH=$work/tools "$runner" -a x86_64 2>&1) && return 1
 	[[ $(PATH=$work/tools "$runner" -a x86_64 >/dev/null 2>&1; echo $?) == 4 ]]
 	says "qemu-system-x86_64 is missing, install it (Debian: package qemu-system-x86)"
+	[[ $(PATH=$work/tools "$runner" -a x86_64 2>/dev/null) == $'TAP version 13\n1..0 # SKIP '* ]]
+}
+
+runner_says_in_ktap_that_it_did_not_come_to_the_tests() {
+	out=$("$runner" -n -b "$work/nowhere" 2>/dev/null) && return 1
+	[[ $out == $'TAP version 13\n1..1\nnot ok 1 '* ]]
+}
+
+runner_takes_no_cross_compiler_for_this_machine() {
+	CROSS_COMPILE=nonsense- fails "$runner" -n -b "$work/nowhere"
+	says "no kernel image"
 }
 
 runner_refuses_what_it_does_not_know() {
 	fails "$runner" --nonsense
 	says "unknown option --nonsense"
 	fails "$runner" -a vax
-	says "vax is neither x86_64 nor arm64"
+	says "skipped: -a: vax is neither x86_64 nor arm64"
 	fails "$runner" -t soon
 	says "not soon"
-	fails "$runner" -n -b "$work/nowhere"
+	fails "$runner" -u "$work/nowhere"
 	says "no kernel image"
 	fails "$runner" -c "$work/nowhere"
 	says "cannot read"
@@ -858,6 +869,8 @@ tests=(
 	failed_installation_shows_the_end_of_its_log
 	as_root_missing_packages_are_installed_and_named
 	runner_skips_without_qemu_and_says_so
+	runner_says_in_ktap_that_it_did_not_come_to_the_tests
+	runner_takes_no_cross_compiler_for_this_machine
 	runner_refuses_what_it_does_not_know
 )
 
