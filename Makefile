@@ -36,6 +36,6 @@ install: ## luvm, which carries virtual machines over (PREFIX, DESTDIR)
 	@$(MAKE) -s -C luvm install
 
 clean: ## remove what is built; linux/ and dl/ stay
-	rm -rf build mainline/build
+	rm -rf build [0-9]*/build
 
 .PHONY: help run demo check bench mutants soak fetch tree export install clean

@@ -5,8 +5,8 @@
 #
 # Environment:
 #   ARCH  x86_64 or arm64 (this machine's)
-#   BASE  see scripts/fetch; with 7.3 all is about patches/mainline, and linux/ and
-#         build/ are those in mainline/
+#   BASE  see scripts/fetch; with 7.3 all is about patches/7.3, and linux/ and build/
+#         are those in 7.3/
 #   V=1   shows all output as well as keeping it in build/log/
 
 set -euo pipefail
@@ -25,19 +25,20 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=base.mk
 . ./base.mk
 
-# What is made for mainline goes to a folder of its own, where the rest is a link, so
-# that nothing else needs to know.
-mainline=
-if [[ ${BASE:-} == "$BASE_MAINLINE" || ${BASE:-} == "${BASE_MAINLINE%.*}" ]]; then
-	mainline=yes
-	export BASE=$BASE_MAINLINE
-	if [[ ! -L scripts ]]; then
-		mkdir -p dl mainline
-		find . -mindepth 1 -maxdepth 1 ! -name .git ! -name build ! -name mainline \
-			! -name 'linux*' -printf '../%f\0' | xargs -0 ln -sfnt mainline
-		cd mainline
-	fi
+# The series of a base are in $patch_dir. Another base than the default one has linux/ and
+# build/ in a folder of its own, where the rest is a link.
+[[ ${BASE:-} != "${BASE_MAINLINE%.*}" ]] || export BASE=$BASE_MAINLINE
+series_base=${BASE:-$BASE_DEFAULT}
+series_base=${series_base%.*}
+patch_dir=patches/$series_base
+if [[ $series_base != "${BASE_DEFAULT%.*}" && -d $patch_dir && ! -L scripts ]]; then
+	mkdir -p dl "$series_base"
+	find . -mindepth 1 -maxdepth 1 ! -name .git ! -name build ! -name '[0-9]*' \
+		! -name 'linux*' -printf '../%f\0' | xargs -0 ln -sfnt "$series_base"
+	cd "$series_base"
 fi
+mainline=
+[[ $series_base != "${BASE_MAINLINE%.*}" ]] || mainline=yes
 
 say() {
 	echo "${0##*/}: $*" >&2
@@ -89,19 +90,15 @@ kernel_version() {
 
 # the series folders in the order in which they are applied
 series_folders() {
-	if [[ $mainline ]]; then
-		echo mainline
-		return
-	fi
-	find patches -maxdepth 1 -name '[0-9]*' -type d -printf '%f\n' | sort -V
+	find -L "$patch_dir" -mindepth 1 -maxdepth 1 -name '[0-9]*' -type d -printf '%f\n' | sort -V
 }
 
-# patches_of SERIES [FOLDER]: its mails that are patches, in patches/ or a copy of it
+# patches_of SERIES [FOLDER]: its mails that are patches, in $patch_dir or a copy of it
 patches_of() {
-	find "${2:-patches}/$1" -maxdepth 1 -name '[0-9]*.patch' ! -name '0000-*' | sort
+	find -L "${2:-$patch_dir}/$1" -maxdepth 1 -name '[0-9]*.patch' ! -name '0000-*' | sort
 }
 
-# patches_digest FOLDER: what tells whether patches/, or a copy of it, is the same
+# patches_digest FOLDER: what tells whether $patch_dir, or a copy of it, is the same
 patches_digest() {
 	local series
 

@@ -437,7 +437,7 @@ kernels_mix() {
 	python3 tests/rows.py build/mix/results.ktap "build/log/rows-${3// /-}" >"$log"
 	sed 's/^/# /' "$log"
 	diff <(awk -v heading=" $3:" '$0 == heading { on = 1; next } on && NF { sub(/^ */, ""); print }
-				      on && !NF && found++ { exit }' patches/mainline/0000-cover-letter.patch) "$log"
+				      on && !NF && found++ { exit }' "$patch_dir"/1-memfd_luo/0000-cover-letter.patch) "$log"
 }
 
 # The selftests of mainline differ from those of v6.19 in what tests/mainline.diff has,
@@ -476,7 +476,7 @@ b4_finds_the_base() {
 	# shellcheck disable=SC2064 # the folder of now
 	trap "rm -rf '$work'" RETURN
 	for series in $(series_folders); do
-		python3 - "patches/$series" "$work/$series.mbox" <<-'EOF'
+		python3 - "$patch_dir/$series" "$work/$series.mbox" <<-'EOF'
 			import datetime, email, email.utils, glob, mailbox, sys
 			box = mailbox.mbox(sys.argv[2])
 			for number, name in enumerate(sorted(glob.glob(sys.argv[1] + "/0*.patch"))):

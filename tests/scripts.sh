@@ -69,10 +69,10 @@ fresh() {
 	cd "$work"
 	rm -rf repo cache bin
 	PATH=$real_path
-	mkdir -p repo/patches/1-first repo/dl
+	mkdir -p repo/patches/6.19/1-first repo/dl
 	cp -r "$top/scripts" "$top/Makefile" "$top/.gitignore" repo/
-	cp patches/*.patch repo/patches/1-first/
-	echo cover >repo/patches/1-first/0000-cover-letter.patch
+	cp patches/*.patch repo/patches/6.19/1-first/
+	echo cover >repo/patches/6.19/1-first/0000-cover-letter.patch
 	{
 		echo BASE_DEFAULT=6.19.11
 		echo BASE_FALLBACK=6.19.10
@@ -132,20 +132,20 @@ mainline_has_a_place_of_its_own() {
 	dpkg-deb -b "$work/deb" dl/linux-source-7.3.deb
 	echo FILE_7_3_4=linux-source-7.3.deb >>base.mk
 	echo "SHA256_7_3_4=$(sha256sum dl/linux-source-7.3.deb | cut -d ' ' -f 1)" >>base.mk
-	mkdir patches/mainline
-	cp patches/1-first/0001-*.patch patches/mainline/
+	mkdir -p patches/7.3/1-mainline
+	cp patches/6.19/1-first/0001-*.patch patches/7.3/1-mainline/
 	git add -A
 	git commit -qm mainline
 
 	scripts/tree
 	BASE=7.3 scripts/tree
-	[[ $(git -C mainline/linux log --format=%s base..mainline) == "mm: five" ]]
+	[[ $(git -C 7.3/linux log --format=%s base..1-mainline) == "mm: five" ]]
 	[[ $(git -C linux log --format=%s base..1-first | paste -sd ,) == "mm: new,mm: five" ]]
-	sed -i 's/^7$/seven/' mainline/linux/mm/touched.c
-	git -C mainline/linux commit -qam "mm: seven" -m "Because."
+	sed -i 's/^7$/seven/' 7.3/linux/mm/touched.c
+	git -C 7.3/linux commit -qam "mm: seven" -m "Because."
 	BASE=7.3 scripts/export
-	[[ $(ls patches/mainline) == $'0001-mm-five.patch\n0002-mm-seven.patch' ]]
-	[[ -z $(git status --porcelain patches/1-first) ]]
+	[[ $(ls patches/7.3/1-mainline) == $'0001-mm-five.patch\n0002-mm-seven.patch' ]]
+	[[ -z $(git status --porcelain patches/6.19/1-first) ]]
 	out=$(scripts/export 2>&1)
 	says "nothing has changed"
 }
@@ -176,8 +176,8 @@ commit_becomes_a_patch_and_a_commit_again() {
 	sed -i 's/^7$/seven/' linux/mm/touched.c
 	commit "mm: seven"
 	scripts/export
-	[[ $(cat patches/1-first/0000-cover-letter.patch) == cover ]]
-	grep -q '^Subject: \[PATCH 3/3\] mm: seven' patches/1-first/0003-mm-seven.patch
+	[[ $(cat patches/6.19/1-first/0000-cover-letter.patch) == cover ]]
+	grep -q '^Subject: \[PATCH 3/3\] mm: seven' patches/6.19/1-first/0003-mm-seven.patch
 	before=$(git -C linux rev-parse 'HEAD^{tree}')
 	git add -A
 	git commit -qm more
@@ -192,7 +192,7 @@ dropped_commit_drops_its_patch() {
 	scripts/tree
 	git -C linux reset -q --hard HEAD^
 	scripts/export
-	[[ $(ls patches/1-first) == $'0000-cover-letter.patch\n0001-mm-five.patch' ]]
+	[[ $(ls patches/6.19/1-first) == $'0000-cover-letter.patch\n0001-mm-five.patch' ]]
 }
 
 tree_follows_patches_and_keeps_other_files_untouched() {
@@ -200,7 +200,7 @@ tree_follows_patches_and_keeps_other_files_untouched() {
 
 	scripts/tree
 	before=$(stat -c %Y linux/mm/other.c linux/mm/touched.c)
-	rm patches/1-first/0002-*
+	rm patches/6.19/1-first/0002-*
 	sleep 1
 	scripts/tree
 	[[ $(stat -c %Y linux/mm/other.c linux/mm/touched.c) == "$before" ]]
@@ -240,7 +240,7 @@ commit_is_kept_when_patches_have_changed() {
 	scripts/tree
 	echo mine >>linux/mm/touched.c
 	commit "mm: mine"
-	rm patches/1-first/0002-*
+	rm patches/6.19/1-first/0002-*
 	fails scripts/tree
 	says "commits that are not in patches/"
 	grep -q mine linux/mm/touched.c
@@ -292,7 +292,7 @@ commits_after_a_pull_can_be_carried_over() {
 	scripts/tree
 	sed -i 's/^15$/fifteen/' linux/mm/touched.c
 	commit "mm: mine"
-	sed -i 's/^+five/+cinq/' patches/1-first/0001-*
+	sed -i 's/^+five/+cinq/' patches/6.19/1-first/0001-*
 	fails scripts/tree
 	says "When patches/ changes under your work"
 	# what docs/hacking.md says there
@@ -302,8 +302,8 @@ commits_after_a_pull_can_be_carried_over() {
 	scripts/tree
 	git -C linux cherry-pick "$was..mine"
 	scripts/export
-	[[ $(ls patches/1-first) == *0003-mm-mine.patch ]]
-	grep -q '^+cinq' patches/1-first/0001-*
+	[[ $(ls patches/6.19/1-first) == *0003-mm-mine.patch ]]
+	grep -q '^+cinq' patches/6.19/1-first/0001-*
 }
 
 file_that_no_patch_touches_can_be_tracked_after_an_edit() {
@@ -319,8 +319,8 @@ file_that_no_patch_touches_can_be_tracked_after_an_edit() {
 	[[ $(git -C linux diff --name-only | paste -sd ' ') == "mm/other.c mm/touched.c" ]]
 	commit "mm: mine"
 	scripts/export
-	grep -q '^+mine' patches/1-first/0003-mm-mine.patch
-	[[ $(<patches/1-first/0003-mm-mine.patch) != *"new file"* ]]
+	grep -q '^+mine' patches/6.19/1-first/0003-mm-mine.patch
+	[[ $(<patches/6.19/1-first/0003-mm-mine.patch) != *"new file"* ]]
 	# the same as if it were made anew
 	before=$(git -C linux rev-parse base HEAD^)
 	rm -rf linux
@@ -345,7 +345,7 @@ base_file_that_was_added_by_a_commit_is_refused_until_tracked() {
 	says 'make tree TRACK="mm/other.c"'
 	scripts/tree mm/other.c
 	scripts/export
-	[[ $(grep -c '^[-+][^-+]' patches/1-first/0003-mm-mine.patch) == 1 ]]
+	[[ $(grep -c '^[-+][^-+]' patches/6.19/1-first/0003-mm-mine.patch) == 1 ]]
 }
 
 patch_of_another_file_is_followed_in_place() {
@@ -357,31 +357,31 @@ patch_of_another_file_is_followed_in_place() {
 	commit "mm: mine"
 	scripts/export
 	rm -rf linux
-	cp patches/1-first/0003-mm-mine.patch "$work/mine.patch"
-	rm patches/1-first/0003-mm-mine.patch
+	cp patches/6.19/1-first/0003-mm-mine.patch "$work/mine.patch"
+	rm patches/6.19/1-first/0003-mm-mine.patch
 	scripts/tree
 	touch linux/mm/other.o
 	before=$(stat -c %Y linux/mm/other.c linux/mm/touched.c)
-	mv "$work/mine.patch" patches/1-first/0003-mm-mine.patch
+	mv "$work/mine.patch" patches/6.19/1-first/0003-mm-mine.patch
 	sleep 1
 	scripts/tree
 	grep -q mine linux/mm/third.c
 	[[ $(stat -c %Y linux/mm/other.c linux/mm/touched.c) == "$before" && -f linux/mm/other.o ]]
 	# and back
-	rm patches/1-first/0003-mm-mine.patch
+	rm patches/6.19/1-first/0003-mm-mine.patch
 	scripts/tree
 	cmp linux/mm/third.c "$work/source/linux-6.19.11/mm/third.c"
 }
 
-# with "mm: six" in patches/2-second
+# with "mm: six" in patches/6.19/2-second
 two_series() {
 	scripts/tree
-	mkdir patches/2-second
+	mkdir patches/6.19/2-second
 	git -C linux checkout -q -b 2-second
 	sed -i 's/^12$/twelve/' linux/mm/touched.c
 	commit "mm: twelve"
 	scripts/export
-	grep -q '^Subject: \[PATCH 1/1\] mm: twelve' patches/2-second/0001-mm-twelve.patch
+	grep -q '^Subject: \[PATCH 1/1\] mm: twelve' patches/6.19/2-second/0001-mm-twelve.patch
 	git add -A
 	git commit -qm two
 }
@@ -402,9 +402,9 @@ fixup_of_the_last_patch_of_the_first_series_stays_in_it() {
 	git -C linux commit -qa --fixup=1-first
 	GIT_SEQUENCE_EDITOR=true git -C linux rebase -q -i --autosquash --update-refs base
 	scripts/export
-	[[ $(ls patches/1-first) == $'0000-cover-letter.patch\n0001-mm-five.patch\n0002-mm-new.patch' ]]
-	grep -q '^+more' patches/1-first/0002-mm-new.patch
-	[[ -z $(git status --porcelain patches/2-second) ]]
+	[[ $(ls patches/6.19/1-first) == $'0000-cover-letter.patch\n0001-mm-five.patch\n0002-mm-new.patch' ]]
+	grep -q '^+more' patches/6.19/1-first/0002-mm-new.patch
+	[[ -z $(git status --porcelain patches/6.19/2-second) ]]
 }
 
 branch_that_a_rebase_left_behind_is_named_with_its_place() {
@@ -418,7 +418,7 @@ branch_that_a_rebase_left_behind_is_named_with_its_place() {
 	[[ -z $(git status --porcelain) ]]
 	git -C linux branch -f 1-first HEAD^
 	scripts/export
-	grep -q '^+more' patches/1-first/0002-mm-new.patch
+	grep -q '^+more' patches/6.19/1-first/0002-mm-new.patch
 }
 
 export_from_another_branch_is_refused() {
@@ -435,11 +435,11 @@ export_from_another_branch_is_refused() {
 }
 
 patches_take_the_prefix_of_the_cover_letter() {
-	printf 'Subject: [PATCH v2 0/3] mm: numbers\n' >patches/1-first/0000-cover-letter.patch
+	printf 'Subject: [PATCH v2 0/3] mm: numbers\n' >patches/6.19/1-first/0000-cover-letter.patch
 	scripts/tree
 	out=$(scripts/export 2>&1)
 	says "[PATCH v2 0/3], but there are 2 patches"
-	grep -q '^Subject: \[PATCH v2 1/2\] mm: five' patches/1-first/0001-*
+	grep -q '^Subject: \[PATCH v2 1/2\] mm: five' patches/6.19/1-first/0001-*
 }
 
 environment_of_git_does_no_harm() {
@@ -462,7 +462,7 @@ interrupted_update_is_made_the_next_time() {
 
 	scripts/tree
 	before=$(git -C linux rev-parse HEAD)
-	rm patches/1-first/0002-*
+	rm patches/6.19/1-first/0002-*
 	stub git "[[ \"\$*\" != *' am '* ]] || { kill -INT \$PPID; sleep 1; exit 1; }; exec $(command -v git) \"\$@\""
 	fails scripts/tree
 	rm "$work/bin/git"
@@ -495,10 +495,10 @@ hand_edited_patch_is_not_overwritten() {
 	scripts/tree
 	echo mine >>linux/mm/touched.c
 	commit "mm: mine"
-	sed -i 's/Because/By hand/' patches/1-first/0001-*
+	sed -i 's/Because/By hand/' patches/6.19/1-first/0001-*
 	fails scripts/export
 	says "patches/ was changed"
-	grep -q 'By hand' patches/1-first/0001-*
+	grep -q 'By hand' patches/6.19/1-first/0001-*
 }
 
 fixup_commit_is_not_exported() {
@@ -515,7 +515,7 @@ patch_that_does_not_apply_is_named_and_tree_stays() {
 
 	scripts/tree
 	before=$(git -C linux rev-parse HEAD)
-	sed -i 's/^-5$/-6/' patches/1-first/0001-*
+	sed -i 's/^-5$/-6/' patches/6.19/1-first/0001-*
 	fails scripts/tree
 	says "0001-mm-five.patch does not apply"
 	[[ $(git -C linux rev-parse HEAD) == "$before" && -z $(git -C linux status --porcelain) ]]
