@@ -9,17 +9,17 @@ run: ## a live update that shows which file seals survive
 demo: ## a virtual machine goes on while its host's kernel is replaced
 	@scripts/demo
 
-check: ## all tests
+check: ## the tests (LIST=1: which; ONLY=a,b ALSO=a,b ALL=1 DEBUG=1)
 	@scripts/check
+
+shell: ## a prompt in the VM, with the tests (UPDATE=1: after a live update)
+	@scripts/shell
 
 bench: ## what a live update costs, in instructions (BENCH=quick: some of it)
 	@scripts/bench
 
 mutants: ## see whether the tests find deliberate defects
 	@scripts/mutants
-
-soak: ## a hundred live updates in a row, twice
-	@scripts/soak
 
 fetch: ## get the kernel source
 	@scripts/fetch
@@ -31,11 +31,11 @@ export: ## write the commits of linux/ back to patches/
 	@scripts/export
 
 install: ## luvm, which carries virtual machines over (PREFIX, DESTDIR)
-	@scripts/needs demo
+	@scripts/install +demo
 	@test -f /usr/include/linux/liveupdate.h || scripts/tree
 	@$(MAKE) -s -C luvm install
 
 clean: ## remove what is built; linux/ and dl/ stay
 	rm -rf build [0-9]*/build
 
-.PHONY: help run demo check bench mutants soak fetch tree export install clean
+.PHONY: help run demo check shell bench mutants fetch tree export install clean

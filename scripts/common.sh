@@ -37,8 +37,6 @@ if [[ $series_base != "${BASE_DEFAULT%.*}" && -d $patch_dir && ! -L scripts ]]; 
 		! -name 'linux*' -printf '../%f\0' | xargs -0 ln -sfnt "$series_base"
 	cd "$series_base"
 fi
-mainline=
-[[ $series_base != "${BASE_MAINLINE%.*}" ]] || mainline=yes
 
 say() {
 	echo "${0##*/}: $*" >&2
@@ -50,8 +48,9 @@ die() {
 	exit "${code:-1}"
 }
 
-arch=${ARCH:-$(uname -m)}
-arch=${arch/aarch64/arm64}
+machine=$(uname -m)
+machine=${machine/aarch64/arm64}
+arch=${ARCH:-$machine}
 [[ $arch =~ ^(x86_64|arm64)$ ]] || die "ARCH=$arch is neither x86_64 nor arm64"
 unset ARCH
 
@@ -107,19 +106,12 @@ patches_digest() {
 	done | sha256sum
 }
 
-# runner ARGUMENT...: vmtest.sh of linux/, or of the source $tests_of, with its options as
-# v6.19 has them
+# runner ARGUMENT...: vmtest.sh of linux/, or of the source $tests_of
 runner() {
-	local arguments=("$@") i
-
-	for ((i = 0; i < $# && ${#mainline}; i++)); do
-		case ${arguments[i]} in
-		-a) arguments[i]=-t ;;
-		-b) arguments[i]=-d ;;
-		-t) arguments[i]=-l ;;
-		esac
-	done
-	"${tests_of:-linux}/tools/testing/selftests/liveupdate/vmtest.sh" "${arguments[@]}"
+	if [[ ! ${CROSS_COMPILE:-} && $arch != "$machine" ]]; then
+		local -x CROSS_COMPILE=${arch/arm64/aarch64}-linux-gnu-
+	fi
+	"${tests_of:-linux}/tools/testing/selftests/liveupdate/vmtest.sh" -t "$arch" "$@"
 }
 
 # git in linux/, or in $tree, as if nobody had configured it
@@ -182,10 +174,10 @@ refuse_changes() {
 	die "linux/ has uncommitted changes: commit them there (docs/hacking.md), or move them away: $(some "$changes")"
 }
 
-# seed_build FROM TO FROM_SOURCE TO_SOURCE: start a build folder as a copy of
-# another one, so that only what differs is built. kbuild decides by time and by
-# command line: this replaces the paths in the commands, and the caller sees to it
-# that files which differ are newer, or that what is made of them is gone.
+# seed_build FROM TO FROM_SOURCE TO_SOURCE: start a build directory as a copy of another
+# one, so that only what differs is built. kbuild compares times and command lines: this
+# replaces the paths in the commands, and the caller makes files that differ newer, or
+# removes what is made of them.
 seed_build() {
 	[[ ! -d $2 && -f $1/fragment ]] || return 0
 	say "starting $2 as a copy of $1"
@@ -198,8 +190,8 @@ seed_build() {
 }
 
 # build_with CONFIG FROM TO SOURCE: TO starts as a copy of FROM, which is of the same
-# SOURCE, and has configs/CONFIG.config on top
+# SOURCE, with configs/CONFIG.config on top
 build_with() {
 	seed_build "$2" "$3" "$4" "$4"
-	runner -a "$arch" -B -b "$3" -s "$4" -c "configs/$1.config"
+	runner -B -d "$3" -s "$4" -c "configs/$1.config"
 }

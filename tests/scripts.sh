@@ -16,12 +16,12 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export HOME=$work/home XDG_CACHE_HOME=$work/cache LC_ALL=C.UTF-8
 export GIT_CONFIG_NOSYSTEM=1
-unset LINUX BASE V ARCH
+unset LINUX BASE V ARCH ONLY ALSO ALL LIST
 mkdir -p "$HOME"
 git config --global user.name tester
 git config --global user.email tester@localhost
 real_path=$PATH
-runner=$top/linux/tools/testing/selftests/liveupdate/vmtest.sh
+runner=${tests_of:-$top/linux}/tools/testing/selftests/liveupdate/vmtest.sh
 
 # a stand-in: stub NAME SCRIPT
 stub() {
@@ -107,95 +107,7 @@ commit() {
 	git -C linux commit -qam "$1" -m "Because."
 }
 
-tree_has_a_commit_for_each_patch() {
-	scripts/tree
-	[[ $(git -C linux log --format=%s base..1-first | paste -sd ,) == "mm: new,mm: five" ]]
-	[[ $(cat linux/mm/new.c) == new && -f linux/mm/other.c ]]
-}
-
-tree_again_changes_nothing() {
-	local before
-
-	scripts/tree
-	before=$(git -C linux rev-parse HEAD; stat -c %Y linux/mm/*)
-	scripts/tree
-	[[ $(git -C linux rev-parse HEAD; stat -c %Y linux/mm/*) == "$before" ]]
-}
-
-mainline_has_a_place_of_its_own() {
-	command -v dpkg-deb >/dev/null || { echo "no dpkg-deb"; exit 77; }
-	fake_kernel 7.3.4
-	mkdir -p "$work/deb/DEBIAN" "$work/deb/usr/src"
-	mv "$work/linux_7.3.4.orig.tar.xz" "$work/deb/usr/src/linux-source-7.3.tar.xz"
-	printf '%s\n' "Package: linux-source-7.3" "Version: 7.3.4" "Architecture: all" \
-		"Maintainer: nobody" "Description: nothing" >"$work/deb/DEBIAN/control"
-	dpkg-deb -b "$work/deb" dl/linux-source-7.3.deb
-	echo FILE_7_3_4=linux-source-7.3.deb >>base.mk
-	echo "SHA256_7_3_4=$(sha256sum dl/linux-source-7.3.deb | cut -d ' ' -f 1)" >>base.mk
-	mkdir -p patches/7.3/1-mainline
-	cp patches/6.19/1-first/0001-*.patch patches/7.3/1-mainline/
-	git add -A
-	git commit -qm mainline
-
-	scripts/tree
-	BASE=7.3 scripts/tree
-	[[ $(git -C 7.3/linux log --format=%s base..1-mainline) == "mm: five" ]]
-	[[ $(git -C linux log --format=%s base..1-first | paste -sd ,) == "mm: new,mm: five" ]]
-	sed -i 's/^7$/seven/' 7.3/linux/mm/touched.c
-	git -C 7.3/linux commit -qam "mm: seven" -m "Because."
-	BASE=7.3 scripts/export
-	[[ $(ls patches/7.3/1-mainline) == $'0001-mm-five.patch\n0002-mm-seven.patch' ]]
-	[[ -z $(git status --porcelain patches/6.19/1-first) ]]
-	out=$(scripts/export 2>&1)
-	says "nothing has changed"
-}
-
-tree_gives_the_same_commits_everywhere() {
-	local before
-
-	scripts/tree
-	before=$(git -C linux rev-parse HEAD)
-	rm -rf linux
-	git config --global user.name "somebody else"
-	scripts/tree
-	git config --global user.name tester
-	[[ $(git -C linux rev-parse HEAD) == "$before" ]]
-}
-
-export_of_an_unchanged_tree_changes_nothing() {
-	scripts/tree
-	out=$(scripts/export 2>&1)
-	says "nothing has changed"
-	[[ -z $(git status --porcelain) ]]
-}
-
-commit_becomes_a_patch_and_a_commit_again() {
-	local before
-
-	scripts/tree
-	sed -i 's/^7$/seven/' linux/mm/touched.c
-	commit "mm: seven"
-	scripts/export
-	[[ $(cat patches/6.19/1-first/0000-cover-letter.patch) == cover ]]
-	grep -q '^Subject: \[PATCH 3/3\] mm: seven' patches/6.19/1-first/0003-mm-seven.patch
-	before=$(git -C linux rev-parse 'HEAD^{tree}')
-	git add -A
-	git commit -qm more
-	rm -rf linux
-	scripts/tree
-	[[ $(git -C linux rev-parse 'HEAD^{tree}') == "$before" ]]
-	scripts/export
-	[[ -z $(git status --porcelain) ]]
-}
-
-dropped_commit_drops_its_patch() {
-	scripts/tree
-	git -C linux reset -q --hard HEAD^
-	scripts/export
-	[[ $(ls patches/6.19/1-first) == $'0000-cover-letter.patch\n0001-mm-five.patch' ]]
-}
-
-tree_follows_patches_and_keeps_other_files_untouched() {
+tree_follows_patches_and_keeps_other_files() {
 	local before
 
 	scripts/tree
@@ -207,86 +119,7 @@ tree_follows_patches_and_keeps_other_files_untouched() {
 	[[ ! -e linux/mm/new.c ]]
 }
 
-edited_file_is_refused_and_kept() {
-	scripts/tree
-	echo mine >>linux/mm/touched.c
-	fails scripts/tree
-	says "uncommitted changes"
-	fails scripts/export
-	says "uncommitted changes"
-	grep -q mine linux/mm/touched.c
-}
-
-new_file_is_refused_and_kept() {
-	scripts/tree
-	echo mine >linux/mm/mine.c
-	touch -d 2020-01-01 linux/mm/mine.c
-	fails scripts/tree
-	says "mm/mine.c"
-	fails scripts/export
-	[[ -f linux/mm/mine.c ]]
-}
-
-edited_file_that_no_patch_touches_is_refused_and_kept() {
-	scripts/tree
-	echo mine >>linux/mm/other.c
-	fails scripts/tree
-	says "mm/other.c"
-	fails scripts/export
-	grep -q mine linux/mm/other.c
-}
-
-commit_is_kept_when_patches_have_changed() {
-	scripts/tree
-	echo mine >>linux/mm/touched.c
-	commit "mm: mine"
-	rm patches/6.19/1-first/0002-*
-	fails scripts/tree
-	says "commits that are not in patches/"
-	grep -q mine linux/mm/touched.c
-}
-
-removed_file_that_no_patch_touches_is_noticed() {
-	scripts/tree
-	rm linux/mm/other.c
-	fails scripts/tree
-	says "mm/other.c"
-}
-
-what_a_build_leaves_behind_is_no_work() {
-	scripts/tree
-	touch linux/mm/other.o
-	out=$(scripts/tree 2>&1)
-	says "up to date"
-	scripts/export
-	[[ -f linux/mm/other.o ]]
-}
-
-unexported_commit_is_refused_and_kept() {
-	local before
-
-	scripts/tree
-	echo mine >>linux/mm/touched.c
-	commit "mm: mine"
-	before=$(git -C linux rev-parse HEAD)
-	fails scripts/tree
-	says "make export"
-	((status == 2))
-	[[ $(git -C linux rev-parse HEAD) == "$before" ]]
-}
-
-unfinished_rebase_is_refused() {
-	scripts/tree
-	GIT_SEQUENCE_EDITOR="sed -i 1s/pick/edit/" git -C linux rebase -q -i base
-	fails scripts/tree
-	says "rebase"
-	fails scripts/export
-	says "rebase"
-	git -C linux rebase --abort
-	scripts/export
-}
-
-commits_after_a_pull_can_be_carried_over() {
+tree_keeps_commits_after_a_pull() {
 	local was
 
 	scripts/tree
@@ -306,73 +139,6 @@ commits_after_a_pull_can_be_carried_over() {
 	grep -q '^+cinq' patches/6.19/1-first/0001-*
 }
 
-file_that_no_patch_touches_can_be_tracked_after_an_edit() {
-	local before
-
-	scripts/tree
-	echo mine >>linux/mm/other.c
-	echo mine >>linux/mm/touched.c
-	fails scripts/tree
-	says 'make tree TRACK="mm/other.c"'
-	make tree TRACK=mm/other.c
-	[[ $(git -C linux show base:mm/other.c) == untouched ]]
-	[[ $(git -C linux diff --name-only | paste -sd ' ') == "mm/other.c mm/touched.c" ]]
-	commit "mm: mine"
-	scripts/export
-	grep -q '^+mine' patches/6.19/1-first/0003-mm-mine.patch
-	[[ $(<patches/6.19/1-first/0003-mm-mine.patch) != *"new file"* ]]
-	# the same as if it were made anew
-	before=$(git -C linux rev-parse base HEAD^)
-	rm -rf linux
-	scripts/tree
-	[[ $(git -C linux rev-parse base HEAD^) == "$before" ]]
-	# a file that is not edited needs no source, and is no work
-	rm dl/*
-	scripts/tree mm/third.c
-	out=$(scripts/tree 2>&1)
-	says "up to date"
-	scripts/export
-	fails scripts/tree mm/nowhere.c
-	says "no file mm/nowhere.c in the base"
-}
-
-base_file_that_was_added_by_a_commit_is_refused_until_tracked() {
-	scripts/tree
-	echo mine >>linux/mm/other.c
-	git -C linux add -f mm/other.c
-	commit "mm: mine"
-	fails scripts/export
-	says 'make tree TRACK="mm/other.c"'
-	scripts/tree mm/other.c
-	scripts/export
-	[[ $(grep -c '^[-+][^-+]' patches/6.19/1-first/0003-mm-mine.patch) == 1 ]]
-}
-
-patch_of_another_file_is_followed_in_place() {
-	local before
-
-	scripts/tree
-	echo mine >>linux/mm/third.c
-	scripts/tree mm/third.c
-	commit "mm: mine"
-	scripts/export
-	rm -rf linux
-	cp patches/6.19/1-first/0003-mm-mine.patch "$work/mine.patch"
-	rm patches/6.19/1-first/0003-mm-mine.patch
-	scripts/tree
-	touch linux/mm/other.o
-	before=$(stat -c %Y linux/mm/other.c linux/mm/touched.c)
-	mv "$work/mine.patch" patches/6.19/1-first/0003-mm-mine.patch
-	sleep 1
-	scripts/tree
-	grep -q mine linux/mm/third.c
-	[[ $(stat -c %Y linux/mm/other.c linux/mm/touched.c) == "$before" && -f linux/mm/other.o ]]
-	# and back
-	rm patches/6.19/1-first/0003-mm-mine.patch
-	scripts/tree
-	cmp linux/mm/third.c "$work/source/linux-6.19.11/mm/third.c"
-}
-
 # with "mm: six" in patches/6.19/2-second
 two_series() {
 	scripts/tree
@@ -386,7 +152,7 @@ two_series() {
 	git commit -qm two
 }
 
-second_series_round_trips() {
+export_round_trips_two_series() {
 	two_series
 	rm -rf linux
 	scripts/tree
@@ -396,7 +162,7 @@ second_series_round_trips() {
 	[[ -z $(git status --porcelain) ]]
 }
 
-fixup_of_the_last_patch_of_the_first_series_stays_in_it() {
+export_keeps_a_fixup_in_its_series() {
 	two_series
 	echo more >>linux/mm/new.c
 	git -C linux commit -qa --fixup=1-first
@@ -407,7 +173,7 @@ fixup_of_the_last_patch_of_the_first_series_stays_in_it() {
 	[[ -z $(git status --porcelain patches/6.19/2-second) ]]
 }
 
-branch_that_a_rebase_left_behind_is_named_with_its_place() {
+export_names_a_branch_left_behind() {
 	two_series
 	echo more >>linux/mm/new.c
 	git -C linux commit -qa --fixup=1-first
@@ -421,7 +187,7 @@ branch_that_a_rebase_left_behind_is_named_with_its_place() {
 	grep -q '^+more' patches/6.19/1-first/0002-mm-new.patch
 }
 
-export_from_another_branch_is_refused() {
+export_refuses_another_branch() {
 	two_series
 	git -C linux checkout -q 1-first
 	fails scripts/export
@@ -434,30 +200,7 @@ export_from_another_branch_is_refused() {
 	[[ -z $(git status --porcelain) ]]
 }
 
-patches_take_the_prefix_of_the_cover_letter() {
-	printf 'Subject: [PATCH v2 0/3] mm: numbers\n' >patches/6.19/1-first/0000-cover-letter.patch
-	scripts/tree
-	out=$(scripts/export 2>&1)
-	says "[PATCH v2 0/3], but there are 2 patches"
-	grep -q '^Subject: \[PATCH v2 1/2\] mm: five' patches/6.19/1-first/0001-*
-}
-
-environment_of_git_does_no_harm() {
-	scripts/tree
-	mv linux linux.once
-	GIT_DIR=$PWD/.git GIT_INDEX_FILE=$PWD/.git/index GIT_COMMITTER_NAME=x GIT_AUTHOR_DATE=2000-01-01T00:00:00Z scripts/tree
-	[[ $(git log --format=%s) == all ]]
-	[[ $(git -C linux rev-parse HEAD) == "$(git -C linux.once rev-parse HEAD)" ]]
-}
-
-linux_of_another_base_is_refused_and_kept() {
-	scripts/tree
-	fails env BASE=6.19.10 scripts/tree
-	says "linux/ is Linux 6.19.11"
-	[[ -f linux/mm/new.c ]]
-}
-
-interrupted_update_is_made_the_next_time() {
+tree_survives_an_interrupted_update() {
 	local before
 
 	scripts/tree
@@ -473,7 +216,7 @@ interrupted_update_is_made_the_next_time() {
 	[[ ! -e linux/mm/new.c ]]
 }
 
-two_at_once_take_turns() {
+tree_and_export_take_turns() {
 	local script waiting
 
 	scripts/tree
@@ -491,26 +234,7 @@ two_at_once_take_turns() {
 	done
 }
 
-hand_edited_patch_is_not_overwritten() {
-	scripts/tree
-	echo mine >>linux/mm/touched.c
-	commit "mm: mine"
-	sed -i 's/Because/By hand/' patches/6.19/1-first/0001-*
-	fails scripts/export
-	says "patches/ was changed"
-	grep -q 'By hand' patches/6.19/1-first/0001-*
-}
-
-fixup_commit_is_not_exported() {
-	scripts/tree
-	echo mine >>linux/mm/touched.c
-	commit "fixup! mm: five"
-	fails scripts/export
-	says "autosquash"
-	[[ -z $(git status --porcelain) ]]
-}
-
-patch_that_does_not_apply_is_named_and_tree_stays() {
+tree_names_a_patch_that_does_not_apply() {
 	local before
 
 	scripts/tree
@@ -523,7 +247,7 @@ patch_that_does_not_apply_is_named_and_tree_stays() {
 	scripts/tree
 }
 
-interrupted_tree_is_made_the_next_time() {
+tree_survives_an_interrupted_start() {
 	stub tar "kill -INT \$PPID; sleep 1"
 	fails scripts/tree
 	[[ ! -e linux && ! -e linux.tmp ]]
@@ -531,24 +255,7 @@ interrupted_tree_is_made_the_next_time() {
 	scripts/tree
 }
 
-foreign_linux_folder_is_refused() {
-	mkdir linux
-	echo mine >linux/file
-	fails scripts/tree
-	says "not what make tree makes"
-	[[ -f linux/file ]]
-}
-
-clean_keeps_the_work() {
-	scripts/tree
-	echo mine >>linux/mm/touched.c
-	mkdir -p build
-	make -s clean
-	[[ ! -e build ]]
-	grep -q mine linux/mm/touched.c
-}
-
-wrong_tarball_is_thrown_away_and_replaced() {
+fetch_replaces_a_wrong_tarball() {
 	local right wrong
 
 	echo wrong >dl/linux_6.19.11.orig.tar.xz
@@ -565,7 +272,7 @@ wrong_tarball_is_thrown_away_and_replaced() {
 	cmp dl/linux_6.19.11.orig.tar.xz "$work/linux_6.19.11.orig.tar.xz"
 }
 
-cut_download_is_refused_and_not_kept() {
+fetch_refuses_a_cut_download() {
 	rm dl/*
 	stub curl 'while [[ $1 != -o ]]; do shift; done; echo cut >$2'
 	fails scripts/fetch
@@ -573,59 +280,7 @@ cut_download_is_refused_and_not_kept() {
 	[[ -z $(find dl "$XDG_CACHE_HOME" -type f 2>/dev/null) ]]
 }
 
-no_network_is_said_and_a_wrong_file_is_gone() {
-	echo wrong >dl/linux_6.19.11.orig.tar.xz
-	stub curl 'exit 6'
-	fails scripts/fetch
-	says "cannot reach the mirror"
-	[[ -z $(ls dl) ]]
-}
-
-full_disk_is_said_and_nothing_is_left() {
-	rm dl/*
-	stub curl 'while [[ $1 != -o ]]; do shift; done; echo part >$2; exit 23'
-	fails scripts/fetch
-	says "is the disk full?"
-	[[ -z $(ls dl) ]]
-}
-
-one_mirror_of_several_is_enough() {
-	rm dl/*
-	stub apt-get 'printf "%s\n" http://a.invalid/security/ http://b.invalid/debian/ http://c.invalid/debian/'
-	stub curl "[[ \"\$*\" != *a.invalid* ]] || exit 22; [[ \"\$*\" != *b.invalid* ]] || exit 7
-		while [[ \$1 != -o ]]; do shift; done; cp $work/linux_6.19.11.orig.tar.xz \$2"
-	[[ $(scripts/fetch) == "$PWD/dl/linux_6.19.11.orig.tar.xz" ]]
-}
-
-without_curl_wget_is_used() {
-	local all=$work/all
-
-	rm dl/*
-	mkdir -p "$all"
-	ln -sf /usr/bin/* /bin/* "$all" 2>/dev/null
-	rm -f "$all"/{curl,wget,apt-get,dpkg-query}
-	stub wget "case \"\$*\" in *spider*) exit \$WGET ;; esac
-		while [[ \$1 != -O ]]; do shift; done; cp $work/linux_6.19.11.orig.tar.xz \$2"
-	rm -f "$work/bin/curl"
-	PATH=$work/bin:$all
-	fails env WGET=4 scripts/fetch
-	says "cannot reach the mirror"
-	fails env WGET=8 scripts/fetch
-	says "the mirror does not have Linux 6.19.10"
-	fails env WGET=3 scripts/fetch
-	says "is the disk full?"
-	[[ $(WGET=0 scripts/fetch) == "$PWD/dl/linux_6.19.11.orig.tar.xz" ]]
-}
-
-without_apt_the_way_out_is_said() {
-	rm dl/*
-	stub apt-get 'exit 1'
-	stub curl 'exit 6'
-	fails scripts/fetch
-	says "pass LINUX="
-}
-
-interrupted_download_leaves_nothing() {
+fetch_leaves_nothing_when_interrupted() {
 	rm dl/*
 	stub curl '[[ "$*" == *--head* ]] && exit
 		while [[ $1 != -o ]]; do shift; done; echo part >$2; kill -INT $PPID; sleep 1; exit 1'
@@ -636,7 +291,7 @@ interrupted_download_leaves_nothing() {
 }
 
 # a file system of 100 KiB, where that is allowed
-full_disk_for_real_is_said_and_nothing_is_left() {
+fetch_reports_a_full_disk() {
 	unshare -m true 2>/dev/null || { echo "needs root"; return 77; }
 	rm dl/*
 	head -c 1000000 /dev/urandom >"$work/big"
@@ -650,23 +305,7 @@ full_disk_for_real_is_said_and_nothing_is_left() {
 	[[ $out != *left:* ]]
 }
 
-lost_release_is_replaced_by_the_older_one_aloud() {
-	rm dl/*
-	stub curl "[[ \"\$*\" != *6.19.11* ]] || exit 22
-		while [[ \$1 != -o ]]; do shift; done; cp $work/linux_6.19.10.orig.tar.xz \$2"
-	out=$(scripts/fetch 2>&1)
-	says "the mirror does not have Linux 6.19.11"
-	says "going on with Linux 6.19.10 instead"
-	scripts/tree
-	[[ $(make -s -C linux kernelversion) == 6.19.10 ]]
-}
-
-unknown_base_is_refused() {
-	fails env BASE=5.0 scripts/fetch
-	says "BASE=5.0 is not in base.mk"
-}
-
-own_tarball_is_checked_and_never_deleted() {
+fetch_checks_an_own_tarball() {
 	echo mine >"$work/mine.tar.xz"
 	fails env LINUX="$work/mine.tar.xz" scripts/fetch
 	says "is $(sha256sum "$work/mine.tar.xz" | cut -d ' ' -f 1)"
@@ -675,7 +314,7 @@ own_tarball_is_checked_and_never_deleted() {
 	[[ $(make -s -C linux kernelversion) == 6.19.10 ]]
 }
 
-own_source_is_taken_and_never_changed() {
+fetch_takes_an_own_source() {
 	LINUX=$work/source/linux-6.19.11 scripts/tree
 	[[ $(git -C linux log --format=%s base..1-first | wc -l) == 2 ]]
 	[[ ! -e $work/source/linux-6.19.11/mm/new.c ]]
@@ -688,53 +327,7 @@ own_source_is_taken_and_never_changed() {
 	[[ -z $(git -C "$work/clone" status --porcelain) ]]
 }
 
-own_source_is_found_from_where_the_user_is() {
-	cd "$work/source"
-	LINUX=linux-6.19.11 ../repo/scripts/tree
-	[[ -f ../repo/linux/mm/new.c ]]
-}
-
-own_git_tree_counts_with_its_commit() {
-	git clone -q "$work/make" "$work/elsewhere"
-	git -C "$work/elsewhere" checkout -q HEAD~2
-	sed -i 's/SUBLEVEL = 11/SUBLEVEL = 3/' "$work/elsewhere/Makefile"
-	echo mine >>"$work/elsewhere/mm/other.c"
-	LINUX=$work/elsewhere scripts/tree
-	[[ $(<linux/mm/other.c) == untouched ]]
-	git -C "$work/elsewhere" commit -qam other
-	fails env LINUX="$work/elsewhere" scripts/fetch
-	says "is Linux 6.19.3"
-}
-
-own_source_of_another_release_is_refused() {
-	mkdir -p "$work/other"
-	sed 's/SUBLEVEL = 11/SUBLEVEL = 3/' "$work/source/linux-6.19.11/Makefile" >"$work/other/Makefile"
-	fails env LINUX="$work/other" scripts/tree
-	says "is Linux 6.19.3"
-	fails env LINUX="$work/nowhere" scripts/tree
-	says "does not exist"
-}
-
-unknown_arguments_are_refused() {
-	local script
-
-	for script in tree export fetch run check; do
-		fails "scripts/$script" --nonsense
-		says "unknown argument --nonsense"
-	done
-	fails scripts/build nonsense
-	says "unknown kernel nonsense"
-	fails scripts/mutants nonsense
-	says "there is no mutant nonsense"
-	fails env PART=some scripts/mutants
-	says "PART=some"
-	fails scripts/variant some nonsense
-	says "there is no patch nonsense"
-	fails env ARCH=vax scripts/run
-	says "ARCH=vax is neither"
-}
-
-without_root_the_one_command_is_printed() {
+install_prints_the_command_without_root() {
 	stub dpkg-query 'exit 1'
 	stub id 'echo 1000'
 	fails scripts/install bc flex
@@ -742,7 +335,7 @@ without_root_the_one_command_is_printed() {
 	[[ $(wc -l <<<"$out") == 1 ]]
 }
 
-old_package_lists_are_updated() {
+install_updates_old_lists() {
 	stub dpkg-query 'exit 1'
 	stub id 'echo 0'
 	stub apt-get "echo \"\$@\" >>$work/apt.old; [[ \$1 == update ]] && touch $work/updated; [[ -f $work/updated ]]"
@@ -754,7 +347,7 @@ old_package_lists_are_updated() {
 	[[ $(grep -c '^update$' "$work/apt.old") == 1 ]]
 }
 
-failed_installation_shows_the_end_of_its_log() {
+install_shows_the_end_of_its_log() {
 	stub dpkg-query 'exit 1'
 	stub id 'echo 0'
 	stub apt-get 'seq 100; echo "E: no such package"; [[ $1 == update ]]'
@@ -766,113 +359,219 @@ failed_installation_shows_the_end_of_its_log() {
 	says "unknown argument --yes"
 }
 
-as_root_missing_packages_are_installed_and_named() {
-	stub dpkg-query 'exit 1'
-	stub id 'echo 0'
-	stub apt-get "echo \"\$@\" >>$work/apt; exit 0"
-	out=$(scripts/install bc flex 2>&1)
-	says "installing bc flex"
-	grep -q '^install -y --no-install-recommends bc flex$' "$work/apt"
+tree_and_export_round_trip() {
+	local commit
+
+	GIT_DIR=$PWD/.git GIT_COMMITTER_NAME=x GIT_AUTHOR_DATE=2000-01-01T00:00:00Z scripts/tree
+	[[ $(git -C linux log --format=%s base..1-first | paste -sd ,) == "mm: new,mm: five" ]]
+	[[ $(cat linux/mm/new.c) == new && -f linux/mm/other.c ]]
+	out=$(scripts/export 2>&1)
+	says "nothing has changed"
+	commit=$(git -C linux rev-parse HEAD)
+	sed -i 's/^7$/seven/' linux/mm/touched.c
+	commit "mm: seven"
+	touch linux/mm/other.o # what a build leaves is no work
+	fails scripts/tree
+	says "make export"
+	((status == 2))
+	scripts/export
+	grep -q '^Subject: \[PATCH 3/3\] mm: seven' patches/6.19/1-first/0003-mm-seven.patch
+	[[ $(<patches/6.19/1-first/0000-cover-letter.patch) == cover ]]
+	# the same commits elsewhere, and back to two patches with the prefix of the cover
+	rm -rf linux
+	git config --global user.name "somebody else"
+	scripts/tree
+	git config --global user.name tester
+	[[ $(git -C linux rev-parse HEAD^) == "$commit" ]]
+	printf 'Subject: [PATCH v2 0/3] mm: numbers\n' >patches/6.19/1-first/0000-cover-letter.patch
+	git -C linux reset -q --hard HEAD^
+	out=$(scripts/export 2>&1)
+	says "[PATCH v2 0/3], but there are 2 patches"
+	[[ $(ls patches/6.19/1-first) != *0003* ]]
+	grep -q '^Subject: \[PATCH v2 1/2\] mm: five' patches/6.19/1-first/0001-*
 }
 
-runner_skips_without_qemu_and_says_so() {
+tree_and_export_refuse_and_keep_changes() {
+	local change
+
+	scripts/tree
+	for change in "echo mine >>linux/mm/touched.c" "echo mine >>linux/mm/other.c" \
+		"echo mine >linux/mm/mine.c" "rm linux/mm/third.c"; do
+		cp -a linux linux.clean
+		eval "$change"
+		cp -a linux linux.changed
+		fails scripts/tree
+		says "linux/ has "
+		((status == 2))
+		fails scripts/export
+		diff -r -x .git linux linux.changed
+		rm -rf linux linux.changed
+		mv linux.clean linux
+	done
+	GIT_SEQUENCE_EDITOR="sed -i 1s/pick/edit/" git -C linux rebase -q -i base
+	fails scripts/tree
+	says "rebase"
+	fails scripts/export
+	says "rebase"
+}
+
+tree_refuses_a_foreign_linux() {
+	mkdir linux
+	echo mine >linux/file
+	fails scripts/tree
+	says "not what make tree makes"
+	[[ -f linux/file ]]
+	rm -rf linux
+	scripts/tree
+	fails env BASE=6.19.10 scripts/tree
+	says "linux/ is Linux 6.19.11"
+	mkdir -p build
+	make -s clean
+	[[ ! -e build && -f linux/mm/new.c ]]
+}
+
+tree_tracks_another_file() {
+	scripts/tree
+	echo mine >>linux/mm/other.c
+	fails scripts/tree
+	says 'make tree TRACK="mm/other.c"'
+	git -C linux add -f mm/other.c
+	commit "mm: mine"
+	fails scripts/export
+	says 'make tree TRACK="mm/other.c"'
+	make tree TRACK=mm/other.c
+	[[ $(git -C linux show base:mm/other.c) == untouched ]]
+	scripts/export
+	[[ $(grep -c '^[-+][^-+]' patches/6.19/1-first/0003-mm-mine.patch) == 1 ]]
+	fails scripts/tree mm/nowhere.c
+	says "no file mm/nowhere.c in the base"
+	# and without the patch it is as in the base again, in place
+	rm patches/6.19/1-first/0003-mm-mine.patch
+	scripts/tree
+	cmp linux/mm/other.c "$work/source/linux-6.19.11/mm/other.c"
+}
+
+tree_keeps_another_base_apart() {
+	command -v dpkg-deb >/dev/null || { echo "no dpkg-deb"; exit 77; }
+	fake_kernel 7.3.4
+	mkdir -p "$work/deb/DEBIAN" "$work/deb/usr/src" patches/7.3/1-other
+	mv "$work/linux_7.3.4.orig.tar.xz" "$work/deb/usr/src/linux-source-7.3.tar.xz"
+	printf '%s\n' "Package: linux-source-7.3" "Version: 7.3.4" "Architecture: all" \
+		"Maintainer: nobody" "Description: nothing" >"$work/deb/DEBIAN/control"
+	dpkg-deb -b "$work/deb" dl/linux-source-7.3.deb
+	echo FILE_7_3_4=linux-source-7.3.deb >>base.mk
+	echo "SHA256_7_3_4=$(sha256sum dl/linux-source-7.3.deb | cut -d ' ' -f 1)" >>base.mk
+	cp patches/6.19/1-first/0001-*.patch patches/7.3/1-other/
+	scripts/tree
+	BASE=7.3 scripts/tree
+	sed -i 's/^7$/seven/' 7.3/linux/mm/touched.c
+	git -C 7.3/linux commit -qam "mm: seven" -m "Because."
+	BASE=7.3 scripts/export
+	[[ $(ls patches/7.3/1-other) == $'0001-mm-five.patch\n0002-mm-seven.patch' ]]
+	[[ -z $(git status --porcelain patches/6.19) ]]
+	out=$(scripts/export 2>&1)
+	says "nothing has changed"
+}
+
+export_refuses_hand_edits_and_fixups() {
+	scripts/tree
+	echo mine >>linux/mm/touched.c
+	commit "mm: mine"
+	sed -i 's/Because/By hand/' patches/6.19/1-first/0001-*
+	fails scripts/export
+	says "patches/ was changed"
+	grep -q 'By hand' patches/6.19/1-first/0001-*
+	git checkout -q patches
+	git -C linux commit -q --amend -m "fixup! mm: five"
+	fails scripts/export
+	says "autosquash"
+	[[ -z $(git status --porcelain) ]]
+}
+
+fetch_says_what_is_wrong() {
+	echo wrong >dl/linux_6.19.11.orig.tar.xz
+	stub curl 'exit 6'
+	fails scripts/fetch
+	says "cannot reach the mirror"
+	[[ -z $(ls dl) ]]
+	stub apt-get 'exit 1'
+	fails scripts/fetch
+	says "pass LINUX="
+	fails env BASE=5.0 scripts/fetch
+	says "BASE=5.0 is not in base.mk"
+	mkdir -p "$work/other"
+	sed 's/SUBLEVEL = 11/SUBLEVEL = 3/' "$work/source/linux-6.19.11/Makefile" >"$work/other/Makefile"
+	fails env LINUX="$work/other" scripts/fetch
+	says "is Linux 6.19.3"
+	fails env LINUX="$work/nowhere" scripts/fetch
+	says "does not exist"
+}
+
+fetch_falls_back_and_uses_wget() {
+	local all=$work/all
+
+	rm dl/*
+	mkdir -p "$all"
+	ln -sf /usr/bin/* /bin/* "$all" 2>/dev/null
+	rm -f "$all"/{curl,wget,apt-get,dpkg-query}
+	stub wget "case \"\$*\" in *6.19.11*) exit 8 ;; *spider*) exit \$WGET ;; esac
+		while [[ \$1 != -O ]]; do shift; done; cp $work/linux_6.19.10.orig.tar.xz \$2"
+	PATH=$work/bin:$all
+	fails env WGET=4 scripts/fetch
+	says "cannot reach the mirror"
+	fails env WGET=8 scripts/fetch
+	says "the mirror does not have Linux 6.19.10"
+	WGET=0 scripts/fetch >"$work/path" 2>"$work/said"
+	[[ $(<"$work/path") == "$PWD/dl/linux_6.19.10.orig.tar.xz" ]]
+	grep -q "going on with Linux 6.19.10 instead" "$work/said"
+}
+
+options_that_are_unknown_are_refused() {
+	local script
+
+	for script in tree export fetch run check shell install; do
+		fails "scripts/$script" --nonsense
+		says "unknown argument --nonsense"
+	done
+	scripts/tree
+	fails scripts/build nonsense
+	says "unknown kernel nonsense"
+	fails scripts/build some nonsense
+	says "there is no patch nonsense"
+	fails scripts/mutants nonsense
+	says "there is no mutant nonsense"
+	fails env PART=some scripts/mutants
+	says "PART=some"
+	fails env ARCH=vax scripts/run
+	says "ARCH=vax is neither"
+	fails env ONLY=am,nonsense scripts/check
+	says "no gate nonsense"
+	[[ $(LIST=1 scripts/check) == *"git am applies"* ]]
+}
+
+runner_skips_without_qemu() {
 	local tool
 
 	mkdir -p "$work/tools"
-	for tool in bash env dirname uname nproc sed cat mkdir realpath gcc make flex bison bc; do
+	for tool in bash env dirname uname nproc sed cat mkdir realpath gcc make flex bison bc python3; do
 		ln -sf "$(command -v "$tool")" "$work/tools/$tool"
 	done
-	out=$(PATH=$work/tools "$runner" -a x86_64 2>&1) && return 1
-	[[ $(PATH=$work/tools "$runner" -a x86_64 >/dev/null 2>&1; echo $?) == 4 ]]
+	PATH=$work/tools fails "$runner" -t x86_64
+	((status == 4))
 	says "qemu-system-x86_64 is missing, install it (Debian: package qemu-system-x86)"
-	[[ $(PATH=$work/tools "$runner" -a x86_64 2>/dev/null) == $'TAP version 13\n1..0 # SKIP '* ]]
-}
-
-runner_says_in_ktap_that_it_did_not_come_to_the_tests() {
-	out=$("$runner" -n -b "$work/nowhere" 2>/dev/null) && return 1
-	[[ $out == $'TAP version 13\n1..1\nnot ok 1 '* ]]
-}
-
-runner_takes_no_cross_compiler_for_this_machine() {
-	CROSS_COMPILE=nonsense- fails "$runner" -n -b "$work/nowhere"
-	says "no kernel image"
 }
 
 runner_refuses_what_it_does_not_know() {
 	fails "$runner" --nonsense
-	says "unknown option --nonsense"
-	fails "$runner" -a vax
-	says "skipped: -a: vax is neither x86_64 nor arm64"
-	fails "$runner" -t soon
-	says "not soon"
-	fails "$runner" -u "$work/nowhere"
+	says "usage: vmtest.sh"
+	fails "$runner" -l soon
+	says "number"
+	fails "$runner" -n -d "$work/nowhere"
 	says "no kernel image"
-	fails "$runner" -c "$work/nowhere"
-	says "cannot read"
 }
 
-tests=(
-	tree_has_a_commit_for_each_patch
-	tree_again_changes_nothing
-	mainline_has_a_place_of_its_own
-	tree_gives_the_same_commits_everywhere
-	export_of_an_unchanged_tree_changes_nothing
-	commit_becomes_a_patch_and_a_commit_again
-	dropped_commit_drops_its_patch
-	tree_follows_patches_and_keeps_other_files_untouched
-	edited_file_is_refused_and_kept
-	new_file_is_refused_and_kept
-	edited_file_that_no_patch_touches_is_refused_and_kept
-	commit_is_kept_when_patches_have_changed
-	removed_file_that_no_patch_touches_is_noticed
-	what_a_build_leaves_behind_is_no_work
-	unexported_commit_is_refused_and_kept
-	unfinished_rebase_is_refused
-	commits_after_a_pull_can_be_carried_over
-	file_that_no_patch_touches_can_be_tracked_after_an_edit
-	base_file_that_was_added_by_a_commit_is_refused_until_tracked
-	patch_of_another_file_is_followed_in_place
-	second_series_round_trips
-	fixup_of_the_last_patch_of_the_first_series_stays_in_it
-	branch_that_a_rebase_left_behind_is_named_with_its_place
-	export_from_another_branch_is_refused
-	patches_take_the_prefix_of_the_cover_letter
-	environment_of_git_does_no_harm
-	linux_of_another_base_is_refused_and_kept
-	interrupted_update_is_made_the_next_time
-	two_at_once_take_turns
-	hand_edited_patch_is_not_overwritten
-	fixup_commit_is_not_exported
-	patch_that_does_not_apply_is_named_and_tree_stays
-	interrupted_tree_is_made_the_next_time
-	foreign_linux_folder_is_refused
-	clean_keeps_the_work
-	wrong_tarball_is_thrown_away_and_replaced
-	cut_download_is_refused_and_not_kept
-	no_network_is_said_and_a_wrong_file_is_gone
-	full_disk_is_said_and_nothing_is_left
-	one_mirror_of_several_is_enough
-	without_curl_wget_is_used
-	without_apt_the_way_out_is_said
-	interrupted_download_leaves_nothing
-	full_disk_for_real_is_said_and_nothing_is_left
-	lost_release_is_replaced_by_the_older_one_aloud
-	unknown_base_is_refused
-	own_tarball_is_checked_and_never_deleted
-	own_source_is_taken_and_never_changed
-	own_source_is_found_from_where_the_user_is
-	own_git_tree_counts_with_its_commit
-	own_source_of_another_release_is_refused
-	unknown_arguments_are_refused
-	without_root_the_one_command_is_printed
-	old_package_lists_are_updated
-	failed_installation_shows_the_end_of_its_log
-	as_root_missing_packages_are_installed_and_named
-	runner_skips_without_qemu_and_says_so
-	runner_says_in_ktap_that_it_did_not_come_to_the_tests
-	runner_takes_no_cross_compiler_for_this_machine
-	runner_refuses_what_it_does_not_know
-)
+# all functions above that are named so
+mapfile -t tests < <(declare -F | sed -n 's/^declare -f \(tree\|export\|fetch\|install\|options\|runner\)_/\1_/p')
 
 fake_kernel 6.19.11
 fake_kernel 6.19.10

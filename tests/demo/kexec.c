@@ -3,11 +3,12 @@
 /*
  * usage: kexec KERNEL INITRD COMMANDLINE    get ready for a live update to this
  *        kexec                              do it
- *        kexec refused                      the same, with a memfd that has come to a
- *                                           state that cannot be preserved
+ *        kexec refused                      the same, with a preserved memfd that has
+ *                                           a bad page, so that reboot(2) fails
  */
 
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/liveupdate.h>
 #include <linux/reboot.h>
@@ -19,25 +20,27 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef F_SEAL_EXEC
-#define F_SEAL_EXEC	0x0020
-#endif
-
-/* Preserve a memfd, let some execute it, and seal that: no flag can say it. */
+/* Preserve a memfd, and then mark its page as bad. The pin keeps the kernel from more. */
 static int preserve_offender(void)
 {
 	struct liveupdate_ioctl_create_session session = { .size = sizeof(session), .name = "refused" };
 	struct liveupdate_session_preserve_fd arg = { .size = sizeof(arg) };
 	int luo = open("/dev/liveupdate", O_RDWR);
+	char *map;
 
-	arg.fd = memfd_create("refused", MFD_ALLOW_SEALING);
-	if (ioctl(luo, LIVEUPDATE_IOCTL_CREATE_SESSION, &session) || ftruncate(arg.fd, 4096) ||
-	    fcntl(arg.fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) ||
-	    ioctl(session.fd, LIVEUPDATE_SESSION_PRESERVE_FD, &arg) || fchmod(arg.fd, 0766) ||
-	    fcntl(arg.fd, F_ADD_SEALS, F_SEAL_EXEC))
+	arg.fd = memfd_create("refused", 0);
+	if (ftruncate(arg.fd, 4096))
+		return -1;
+	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, arg.fd, 0);
+	if (map == MAP_FAILED)
+		return -1;
+	*map = 1;
+	if (ioctl(luo, LIVEUPDATE_IOCTL_CREATE_SESSION, &session))
+		return -1;
+	if (ioctl(session.fd, LIVEUPDATE_SESSION_PRESERVE_FD, &arg))
 		return -1;
 
-	return 0;
+	return madvise(map, 4096, MADV_HWPOISON) && errno != EBUSY ? -1 : 0;
 }
 
 int main(int argc, char **argv)
