@@ -17,10 +17,3 @@ SHA256_6_19_10=8039eb8cd23273d2e1a99e4a7cadf343e2dee48b6e03a748b04473281c6b2e5a
 BASE_MAINLINE=7.3.4
 FILE_7_3_4=linux-source-7.3_7.3.4-1~bpo13+1_all.deb
 SHA256_7_3_4=703e369ddd4cce971452f5a593ee55df3a5c10c83caf0fa0df039633ed181ee3
-
-# Too old for all of it (see README.md), which make check ALL=1 looks at.
-FILE_6_19_8=linux_6.19.8.orig.tar.xz
-SHA256_6_19_8=c655c4b40ceb899312681164c96702152973a9e0cc20006a5506a09d9360e581
-
-FILE_6_19_6=linux_6.19.6.orig.tar.xz
-SHA256_6_19_6=60f1a9b5c90dfac448cf9ac4e95a17bff0bdac06995e927a5f9b934cb5687fb3

@@ -703,42 +703,6 @@ links() {
 	configure "$1" "$out" "$2" && kmake "$name" "$out" "$2" vmlinux
 }
 
-# patched VERSION FOLDER SERIES...: the files that the patches touch, as that release
-# has them, and the patches
-patched() {
-	local tarball folder=$2 series
-
-	tarball=$(BASE=$1 scripts/fetch)
-	rm -rf "$folder"
-	mkdir -p "$folder"
-	tree_git ls-tree -r --name-only base | sed 's,^,*/,' |
-		tar -xf "$tarball" -C "$folder" --strip-components=1 --wildcards \
-			--no-wildcards-match-slash -T -
-	git -C "$folder" init -q
-	git -C "$folder" add -f .
-	git -C "$folder" -c user.name=check -c user.email=check@localhost commit -qm base
-	for series in "${@:3}"; do
-		patches_of "$series" | xargs realpath |
-			xargs git -C "$folder" -c user.name=check -c user.email=check@localhost am -q || return 1
-	done
-}
-
-# 6.19.6 and 6.19.8 lack what 6.19.10 mended in the same place.
-older_releases_take_the_series() {
-	local version status=0 series log=build/log/older.log
-
-	for version in 6.19.6 6.19.8; do
-		patched "$version" "build/older-$version" 1-seals
-		status=0
-		patched "$version" "build/older-$version" 1-seals 2-hardening >"$log" 2>&1 || status=1
-		sed 's/^/# /' "$log"
-		((status == 1))
-		grep -q 'Patch failed at 0005 mm: memfd_luo: preserve large memfds piece by piece' "$log"
-	done
-	mapfile -t series < <(series_folders)
-	patched 6.19.10 build/older-6.19.10 "${series[@]}"
-}
-
 # selftests_pass_on VERSION: with a kernel that is this release and the series
 selftests_pass_on() {
 	local source=build/src-$1-seals out=build/seals-$1-$arch
@@ -748,8 +712,7 @@ selftests_pass_on() {
 	tar -xf "$(BASE=$1 scripts/fetch)" -C "$source" --strip-components=1
 	all_patches | xargs realpath | xargs cat | patch -d "$source" -p1 -s --no-backup-if-mismatch
 	runner -B -d "$out" -s "$source"
-	vmtest -d "$out" liveupdate luo_kexec_simple luo_multi_session luo_memfd_seals \
-		luo_memfd_freeze
+	vmtest -d "$out"
 }
 
 luvm_can_be_installed() {
