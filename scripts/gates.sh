@@ -35,12 +35,12 @@ same_names() {
 	diff <(names x86_64) <(names arm64)
 }
 
-# names ARCH: of all results, without their numbers; luo_kvm_guest is for x86_64
+# names ARCH: of all results, without their numbers
 names() {
 	awk '!/^ *(not )?ok [0-9]+/ { next }
 	     { top = !/^ /; sub(/^ *(not )?ok [0-9]+ (- )?/, ""); sub(/ # SKIP.*/, "") }
 	     !top { inner = inner "  " $0 "\n"; next }
-	     { printf "%s%s\n", /^luo_kvm_guest/ ? "" : inner, $0; inner = "" }' \
+	     { printf "%s%s\n", inner, $0; inner = "" }' \
 		"build/results-$1/results.ktap"
 }
 
@@ -108,7 +108,7 @@ debug_kernel_is_silent() {
 
 	runner -B -d "$seals-debug" -s linux -c "$folder/config.vmtest.debug"
 	(($#)) || set -- liveupdate luo_kexec_simple luo_multi_session luo_memfd_seals \
-		luo_memfd_freeze luo_kvm_guest memfd/memfd_test memfd_luo_kunit
+		luo_memfd_freeze memfd/memfd_test memfd_luo_kunit
 	[[ $* != *race* ]] || options+=(-p kmemleak=off)
 	vmtest "${options[@]}" "$@" | tee "$log"
 	! grep -E '# SKIP' "$log" | grep -vE 'this kernel keeps freed memory$'
@@ -339,7 +339,7 @@ every_patch_is_good() {
 			*/luo_memfd_v1.c) ;;
 			*/luo_memfd_damaged.c) first=(luo_memfd_damaged) ;;
 			*/luo_memfd_race_chain.c) last=(luo_memfd_race_chain) ;;
-			"$folder"/luo_memfd_*.c | */luo_kvm_guest.c | */memfd_luo_kunit.c)
+			"$folder"/luo_memfd_*.c | */memfd_luo_kunit.c)
 				tests+=("$(basename "$file" .c)") ;;
 			esac
 		done
