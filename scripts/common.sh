@@ -97,6 +97,15 @@ patches_of() {
 	find -L "${2:-$patch_dir}/$1" -maxdepth 1 -name '[0-9]*.patch' ! -name '0000-*' | sort
 }
 
+# the patches of all series, in order
+all_patches() {
+	local series
+
+	for series in $(series_folders); do
+		patches_of "$series"
+	done
+}
+
 # patches_digest FOLDER: what tells whether $patch_dir, or a copy of it, is the same
 patches_digest() {
 	local series

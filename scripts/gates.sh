@@ -2,27 +2,22 @@
 # Sourced by scripts/check: the gates, a function each, which succeeds if all is well
 # and otherwise has said why. Those that run tests print KTAP.
 #
-# Uses common.sh, and the build folders $seals and $base.
+# Uses common.sh, the build folders $seals and $base, and $scratch, a folder for each gate.
 
 : "${arch:?}" "${machine:?}" "${seals:?}" "${base:?}" "${series_base:?}" "${patch_dir:?}"
+: "${scratch:=}"
 
 # vmtest ARGUMENT...: there is time, as other VMs may run beside this one
 vmtest() {
 	runner -n -l 900 "$@"
 }
 
-# selftests_pass ARCH: those that vmtest.sh runs by itself; the results are kept
-selftests_pass() {
-	ARCH=$1 scripts/build seals
-	arch=$1 vmtest -d "build/seals-$1" -w "build/results-$1"
-}
-
-# vmtest_fails LOG ARGUMENT...: it must, and by what its results say
-vmtest_fails() {
+# fails COMMAND...: it must, with status 1, and by what it says in $scratch/log
+fails() {
 	local status=0
 
-	vmtest "${@:2}" >"$1" 2>&1 || status=$?
-	sed 's/^/# /' "$1"
+	"$@" >"$scratch/log" 2>&1 || status=$?
+	sed 's/^/# /' "$scratch/log"
 	((status == 1))
 }
 
@@ -49,30 +44,25 @@ every_patch_is_good_on_arm64() {
 	arch=arm64 base=build/$(tree_version)-arm64 every_patch_is_good
 }
 
-# kernel_patch KERNEL: its patch in tests/kernels/, where a base may have one of its own
+# kernel_patch PATCH: it, or what the base has in its place
 kernel_patch() {
-	local patch=tests/kernels/$series_base/$1.patch
+	local own=${1%/*}/$series_base/${1##*/}
 
-	[[ -f $patch ]] || patch=tests/kernels/$1.patch
-	echo "$patch"
+	[[ ! -f $own ]] && echo "$1" || echo "$own"
 }
 
 # vmtest_variant KERNEL ARGUMENT...: run tests on a kernel of tests/kernels/
 vmtest_variant() {
-	local name=$1
-
-	scripts/build "$name" "$(kernel_patch "$name")" 2>&1 | sed 's/^/# /'
-	tests_of=build/src-$name vmtest -d "build/$name-$arch" "${@:2}"
+	scripts/build "$1" "$(kernel_patch "tests/kernels/$1.patch")" 2>&1 | sed 's/^/# /'
+	tests_of=build/src-$1 vmtest -d "build/$1-$arch" "${@:2}"
 }
 
 variants_apply() {
-	local patch patches=() status=0
+	local patch patches=(tests/kernels/*.patch) status=0
 
-	for patch in tests/kernels/*.patch; do
-		patches+=("$(kernel_patch "$(basename "$patch" .patch)")")
-	done
 	[[ $series_base != 6.19 ]] || patches+=(tests/mutants/*.patch)
 	for patch in "${patches[@]}"; do
+		patch=$(kernel_patch "$patch")
 		patch -d linux -p1 -s -F 0 --dry-run <"$patch" ||
 			{ echo "$patch does not apply to linux/: mend it"; status=1; }
 	done
@@ -103,62 +93,44 @@ cost_is_bounded() {
 # debug_kernel_is_silent [TEST...]: nothing may be skipped but what needs another kernel.
 # kmemleak comes to no end while threads allocate all the time.
 debug_kernel_is_silent() {
-	local folder=linux/tools/testing/selftests/liveupdate log=build/log/debug.log
+	local folder=linux/tools/testing/selftests/liveupdate
 	local options=(-d "$seals-debug" -m 4G -p "kho_scratch=512M,512M,768M no5lvl" -l 1800 -r 2)
 
 	runner -B -d "$seals-debug" -s linux -c "$folder/config.vmtest.debug"
 	(($#)) || set -- liveupdate luo_kexec_simple luo_multi_session luo_memfd_seals \
 		luo_memfd_freeze memfd/memfd_test memfd_luo_kunit
 	[[ $* != *race* ]] || options+=(-p kmemleak=off)
-	vmtest "${options[@]}" "$@" | tee "$log"
-	! grep -E '# SKIP' "$log" | grep -vE 'this kernel keeps freed memory$'
+	vmtest "${options[@]}" "$@" | tee "$scratch/log"
+	! grep -E '# SKIP' "$scratch/log" | grep -vE 'this kernel keeps freed memory$'
 }
 
 text_is_clean() {
-	local test tests folder=linux/tools/testing/selftests/liveupdate
+	local test folder=linux/tools/testing/selftests/liveupdate
 
 	shellcheck -x scripts/* tests/*.sh .ci/run
 	shellcheck -x -P "$folder" "$folder/vmtest.sh"
 	codespell -L ser,inflight,uptodate README.md docs scripts tests patches
 	# every test that vmtest.sh leaves out has a gate
 	# shellcheck disable=SC2016 # for make
-	tests=$(make -s --no-print-directory -C "$folder" OUTPUT=. \
-		--eval 'list: ; @echo $(ALONE) $(OTHER_KERNEL)' list)
-	for test in $tests; do
+	for test in $(make -s --no-print-directory -C "$folder" OUTPUT=. \
+		--eval 'list: ; @echo $(ALONE) $(OTHER_KERNEL)' list); do
 		grep -qE "\\<$test\\>" <(printf '%s\n' "${command[@]}") scripts/gates.sh ||
 			{ echo "$test has no gate in scripts/check"; return 1; }
 	done
 }
 
 export_changes_nothing() {
-	local out
-
-	out=$(scripts/export 2>&1)
-	echo "$out"
-	[[ $out == "export: nothing has changed" ]]
+	scripts/export 2>&1 | tee "$scratch/log"
+	[[ $(<"$scratch/log") == "export: nothing has changed" ]]
 }
 
 # Those of the kernel, in userspace, with AddressSanitizer. They stop for nothing, and
 # say at the end how many passed.
 xarray_is_good() {
-	local folder
-
-	folder=$(mktemp -d)
-	# shellcheck disable=SC2064 # the folder of now
-	trap "rm -rf '$folder'" RETURN
-	cp -a --parents linux/{lib,include,tools} "$folder"
-	make -s -C "$folder/linux/tools/testing/radix-tree" xarray
-	"$folder/linux/tools/testing/radix-tree/xarray" | tee "$folder/results"
-	grep -qE '^XArray: ([0-9]+) of \1 tests passed$' "$folder/results"
-}
-
-# the patches of all series, in order
-all_patches() {
-	local series
-
-	for series in $(series_folders); do
-		patches_of "$series"
-	done
+	cp -a --parents linux/{lib,include,tools} "$scratch"
+	make -s -C "$scratch/linux/tools/testing/radix-tree" xarray
+	"$scratch/linux/tools/testing/radix-tree/xarray" | tee "$scratch/log"
+	grep -qE '^XArray: ([0-9]+) of \1 tests passed$' "$scratch/log"
 }
 
 # Out of git's sight: Fixes: names commits that the tree of make tree doesn't have.
@@ -178,19 +150,14 @@ patches_are_in_style() {
 
 # git am on a base that nobody has touched, as a maintainer does it
 series_apply() {
-	local folder
+	local git=(git -C "$scratch" -c user.name=check -c user.email=check@localhost)
 
-	folder=$(mktemp -d)
-	# shellcheck disable=SC2064 # the folder of now
-	trap "rm -rf '$folder'" RETURN
-	git -C linux archive base | tar -x -C "$folder"
-	git -C "$folder" init -q
-	git -C "$folder" add -A
-	git -C "$folder" -c user.name=check -c user.email=check@localhost commit -qm base
-	all_patches | xargs realpath |
-		xargs git -C "$folder" -c user.name=check -c user.email=check@localhost am -q
-	git -C "$folder" diff --exit-code HEAD --stat
-	diff -r -x .git <(git -C linux ls-tree -r HEAD) <(git -C "$folder" ls-tree -r HEAD)
+	git -C linux archive base | tar -x -C "$scratch"
+	"${git[@]}" init -q
+	"${git[@]}" add -A
+	"${git[@]}" commit -qm base
+	all_patches | xargs realpath | xargs "${git[@]}" am -q
+	diff <(git -C linux ls-tree -r HEAD) <("${git[@]}" ls-tree -r HEAD)
 }
 
 # touched KIND: the sources of the kernel that the series touch, by name
@@ -198,106 +165,113 @@ touched() {
 	tree_git diff --name-only --diff-filter=d base HEAD -- {mm,kernel,include,lib}/"*.$1"
 }
 
-# the objects of these sources
-touched_objects() {
-	touched c | sed 's/c$/o/'
-}
-
 # objects_of BUILD FILE...: of what the series touch, the objects that have been made
 # there from one of these
 objects_of() {
-	local object
+	local file
 
-	for object in $(touched_objects); do
+	for file in $(touched c); do
 		! printf '/%s\n' "${@:2}" |
-			grep -sqF -f - "$1/$(dirname "$object")/.$(basename "$object").cmd" || echo "$object"
+			grep -sqF -f - "$1/${file%/*}/.$(basename "$file" .c).o.cmd" || echo "${file%c}o"
 	done
 }
 
-# object_messages SOURCE BUILD OBJECT...: what gcc W=1 and sparse say about them, without
-# line numbers. Sparse does not understand folio_lruvec_lock_irqsave(), and blames whoever
-# calls it, as in the base. Sparse 0.6.4 lacks a keyword that 7.3 insists on.
-object_messages() {
-	local cross=
+# kmake BUILD SOURCE ARGUMENT...: with another architecture or compiler if BUILD is named so
+kmake() {
+	local variables=("ARCH=$arch")
 
-	[[ $arch == "$machine" ]] ||
-		cross=${arch/arm64/aarch64}-linux-gnu-
-	(cd "$2" && rm -f "${@:3}")
-	make -C "$1" O="$PWD/$2" ARCH="$arch" CROSS_COMPILE="$cross" \
-		CHECK="sparse -D__typeof_unqual__=__typeof__" -s W=1 C=1 "${@:3}" 2>&1 |
-		sed -E "s,$(realpath "$1")/,,g; s/:[0-9]+(:[0-9]+)?:/:/
+	case $1 in
+	build/i386) variables=(ARCH=i386) ;;
+	build/clang) variables+=("CC=$(clang_command)") ;;
+	esac
+	[[ $arch == "$machine" ]] || variables+=("CROSS_COMPILE=${arch/arm64/aarch64}-linux-gnu-")
+	make -C "$2" O="$PWD/$1" -j"$(nproc)" -s "${variables[@]}" "${@:3}"
+}
+
+# messages BUILD SOURCE [C=1] <TARGETS: what the compiler says about them, without line
+# numbers; with C=1 about all of them anew, and sparse as well. That does not understand
+# folio_lruvec_lock_irqsave(), and blames whoever calls it, as in the base; and 0.6.4 lacks
+# a keyword that 7.3 insists on.
+messages() {
+	local targets
+
+	mapfile -t targets
+	((${#targets[@]})) || return 0
+	[[ ! ${3:-} ]] || (cd "$1" && rm -f "${targets[@]}")
+	kmake "$1" "$2" -k W=1 CHECK="sparse -D__typeof_unqual__=__typeof__" "${@:3}" "${targets[@]}" 2>&1 |
+		sed -E "s,$(realpath "$2")/,,g; s/:[0-9]+(:[0-9]+)?:/:/; s/^ *[0-9]* \|/ |/
 			/context imbalance in 'folio_batch_add_lru'/d" | sort -u
 }
 
-# nothing_new BASE NOW: fails if NOW has lines that BASE has not, and prints them
+# base_messages BUILD SOURCE: those about the base go to $scratch/base
+base_messages() {
+	touched c | sed 's/c$/o/' | messages "$1" "$2" C=1 >"$scratch/base"
+}
+
+# nothing_new COMMAND...: succeeds if it does, and prints nothing that $scratch/base has not
 nothing_new() {
-	local new
+	local status=0
 
-	new=$(comm -13 "$1" "$2") || return
-	[[ -z $new ]] || { echo "$new"; return 1; }
+	"$@" >"$scratch/now" || status=$?
+	comm -13 "$scratch/base" "$scratch/now" | tee "$scratch/new"
+	[[ $status == 0 && ! -s $scratch/new ]]
 }
 
-# objects_are_clean SOURCE BUILD BASE FILE...: the objects of these files have nothing to
-# say that is not in the file BASE, which is what was said about the base. Those that
-# the configuration leaves out are made as well.
+# objects_are_clean BUILD SOURCE FILE...: there are no messages about the objects of these
+# files that $scratch/base has not. Those that the configuration leaves out are made, too.
 objects_are_clean() {
-	local objects
-
-	mapfile -t objects < <({
-		objects_of "$2" "${@:4}"
-		printf '%s\n' "${@:4}" | sed -nE 's,^((mm|kernel|lib)/.*)\.c$,\1.o,p'
-	} | sort -u)
-	((${#objects[@]})) || return 0
-	object_messages "$1" "$2" "${objects[@]}" >"$2/messages"
-	nothing_new "$3" "$2/messages"
+	{
+		objects_of "$1" "${@:3}"
+		printf '%s\n' "${@:3}" | sed -nE 's,^((mm|kernel|lib)/.*)\.c$,\1.o,p'
+	} | sort -u | nothing_new messages "$1" "$2" C=1
 }
 
-# compile BUILD OPTION...: the standard input, as memfd_luo.c is compiled there
-compile() {
-	cat >"$1/input.c"
-	(cd "$1" &&
-	 eval "$(sed -n 's/^savedcmd_[^=]*:= //p' mm/.memfd_luo.o.cmd | sed "s/;.*//
-		s,-c -o [^ ]* [^ ]*memfd_luo.c,${*:2} input.c,")")
-}
-
-# Neither they nor kernel-doc have, and the header of the ABI compiles by itself.
+# Neither they nor kernel-doc have a message that the base has not.
 sources_are_clean() {
-	local source files objects
+	local source files
 
 	source=build/src-$(tree_version)
 	mapfile -t files < <(touched c)
-	mapfile -t objects < <(touched_objects)
-	object_messages "$source" "$base" "${objects[@]}" >"$base/messages"
-	objects_are_clean linux "$seals" "$base/messages" "${files[@]}"
-	echo "#include <linux/kho/abi/memfd.h>" | compile "$seals" -fsyntax-only
-	# nothing that the base does not have
-	nothing_new <(kernel_doc "$source") <(kernel_doc linux)
+	base_messages "$base" "$source"
+	objects_are_clean "$seals" linux "${files[@]}"
+	kernel_doc "$source" >"$scratch/base"
+	nothing_new kernel_doc linux
 }
 
 # kernel_doc SOURCE: what kernel-doc has to say, without line numbers
 kernel_doc() {
-	touched '[ch]' | while read -r file; do
-		[[ -f $1/$file ]] || continue
-		(cd "$1"; scripts/kernel-doc -none -Wall "$file") 2>&1 || true
-	done | sed -E 's/:[0-9]+/:/' | sort -u
+	touched '[ch]' | (cd "$1" && { xargs -n 1 scripts/kernel-doc -none -Wall 2>&1 || true; }) |
+		sed -E 's/:[0-9]+/:/' | sort -u
 }
 
 maintainers_are_told() {
-	local mail out people person
+	local mail out pattern person
 
 	for mail in $(all_patches); do
-		people=()
-		! grep -qE '^\+\+\+ .*(liveupdate|kexec_handover|kho|mm/memfd_luo)' "$mail" ||
-			people+=(pasha.tatashin@soleen.com rppt@kernel.org)
-		! grep -qE '^\+\+\+ .*kexec_core' "$mail" || people+=(kexec@lists.infradead.org)
-		! grep -qE '^\+\+\+ .*mm/(shmem|memfd)\.c' "$mail" || people+=(hughd@google.com)
-		! grep -qE '^\+\+\+ b/mm/' "$mail" || people+=(linux-mm@kvack.org)
-		((${#people[@]})) || people=(linux-kernel@vger.kernel.org)
 		out=$(cd linux && scripts/get_maintainer.pl --nogit --nogit-fallback "../$mail" 2>/dev/null)
-		for person in "${people[@]}"; do
-			[[ $out == *"$person"* ]] || { echo "$mail does not reach $person"; return 1; }
-		done
+		while read -r pattern person; do
+			! grep -qE "^\+\+\+ .*$pattern" "$mail" || [[ $out == *"$person"* ]] ||
+				{ echo "$mail does not reach $person"; return 1; }
+		done <<-'END'
+			. linux-kernel@vger.kernel.org
+			(liveupdate|kexec_handover|kho|mm/memfd_luo) pasha.tatashin@soleen.com
+			(liveupdate|kexec_handover|kho|mm/memfd_luo) rppt@kernel.org
+			kexec_core kexec@lists.infradead.org
+			mm/(shmem|memfd)\.c hughd@google.com
+			b/mm/ linux-mm@kvack.org
+		END
 	done
+}
+
+# copy_base SOURCE BUILD: begin with the base at SOURCE, and without BUILD
+copy_base() {
+	rm -rf "$1" "$2"
+	cp -al "build/src-$(tree_version)" "$1"
+}
+
+# changed COMMIT [OPTION...]: the files that it changes
+changed() {
+	tree_git diff-tree --no-commit-id --name-only -r "${@:2}" "$1"
 }
 
 # update_source COMMIT SOURCE: bring what it changes to a copy of the source that has
@@ -305,7 +279,7 @@ maintainers_are_told() {
 update_source() {
 	local file
 
-	for file in $(tree_git diff-tree --no-commit-id --name-only -r "$1"); do
+	for file in $(changed "$1"); do
 		rm -f "$2/$file"
 		mkdir -p "$2/$(dirname "$file")"
 		tree_git show "$1:$file" >"$2/$file"
@@ -313,142 +287,109 @@ update_source() {
 	done
 }
 
-# Every patch, in order: it builds without a message, and the tests that there are
-# by then pass; those that take long where they come in. Before the runner is there,
-# those of v6.19 do. SERIES names the only ones looked at. What a patch does not touch is not built again.
+# Every patch, in order: it builds without a message, and the tests that there are by then
+# pass; those that take long where they come in. Before the runner is there, those of v6.19
+# do. SERIES names the only ones looked at. What a patch does not touch is not built again.
 every_patch_is_good() {
-	local source=build/src-bisect-$arch out=build/bisect-$arch commit changed file from tests first last files objects built=
+	local source=build/src-bisect-$arch out=build/bisect-$arch commit file from tests last files built=
 	local folder=tools/testing/selftests/liveupdate
 
-	rm -rf "$source" "$out"
-	cp -al "build/src-$(tree_version)" "$source"
+	copy_base "$source" "$out"
 	seed_build "$base" "$out" "build/src-$(tree_version)" "$source"
-	mapfile -t objects < <(touched_objects)
-	object_messages "$source" "$out" "${objects[@]}" >"$out/messages.base"
+	base_messages "$out" "$source"
 	for commit in $(tree_git rev-list --reverse base..HEAD); do
 		update_source "$commit" "$source"
 		[[ ! ${SERIES:-} ]] || tree_git branch --format='%(refname:short)' --contains "$commit" |
 			sort -V | head -n 1 | grep -qxF "${SERIES//,/$'\n'}" || continue
 		tree_git log -1 --format='# %s' "$commit"
-		tests=(luo_kexec_simple luo_multi_session) first=() last=()
-		changed=$(tree_git diff-tree --no-commit-id --name-only -r "$commit")
-		for file in $changed; do
-			[[ $file != */Kconfig* ]] || rm -f "$out/fragment" # configure it anew
-			! tree_git cat-file -e "$commit~:$file" 2>/dev/null || continue
+		mapfile -t files < <(changed "$commit")
+		tests=(luo_kexec_simple luo_multi_session) last=() from=linux
+		for file in $(changed "$commit" --diff-filter=A); do
 			case $file in
-			*/luo_memfd_v1.c) ;;
-			*/luo_memfd_damaged.c) first=(luo_memfd_damaged) ;;
+			*/luo_memfd_v1.c | */luo_memfd_seals.c | */luo_memfd_freeze.c) ;;
+			*/luo_memfd_damaged.c) tests=(luo_memfd_damaged "${tests[@]}") ;;
 			*/luo_memfd_race_chain.c) last=(luo_memfd_race_chain) ;;
 			"$folder"/luo_memfd_*.c | */memfd_luo_kunit.c)
 				tests+=("$(basename "$file" .c)") ;;
 			esac
 		done
+		if tree_git cat-file -e "$commit:$folder/config.vmtest" 2>/dev/null; then
+			from=$source
+			for file in liveupdate luo_memfd_{seals,freeze}; do
+				[[ ! -f $source/$folder/$file.c ]] || tests+=("$file")
+			done
+		fi
 		# one configuration for all of them, so that the kernel is not built anew
 		rm -f "$source/$folder"/config*
 		cp "linux/$folder"/config* "$source/$folder"
-		from=linux
-		if tree_git cat-file -e "$commit:$folder/config.vmtest" 2>/dev/null; then
-			from=$source
-			tests+=(liveupdate)
-			for file in "$source/$folder"/luo_memfd_{seals,freeze}.c; do
-				[[ ! -f $file || " ${tests[*]} " == *" $(basename "$file" .c) "* ]] || tests+=("$(basename "$file" .c)")
-			done
-		fi
-		if [[ ! $built ]] || grep -qvE '^(tools|Documentation)/|^MAINTAINERS$' <<<"$changed"; then
+		[[ ${files[*]} != *Kconfig* ]] || rm -f "$out/fragment" # configure it anew
+		if [[ ! $built ]] || printf '%s\n' "${files[@]}" | grep -qvE '^(tools|Documentation)/|^MAINTAINERS$'; then
 			tests_of=$from runner -B -d "$out" -s "$source"
-			mapfile -t files <<<"$changed"
-			objects_are_clean "$source" "$out" "$out/messages.base" "${files[@]}"
+			objects_are_clean "$out" "$source" "${files[@]}"
 			built=yes
 		fi
-		! grep -qvE '^Documentation/|^MAINTAINERS$' <<<"$changed" ||
-			tests_of=$from vmtest -d "$out" "${first[@]}" "${tests[@]}" "${last[@]}" | sed 's/^/# /'
+		! printf '%s\n' "${files[@]}" | grep -qvE '^Documentation/|^MAINTAINERS$' ||
+			tests_of=$from vmtest -d "$out" "${tests[@]}" "${last[@]}" | sed 's/^/# /'
 	done
-}
-
-# rows LOG: of luo_memfd_seals, for each memfd that came back: "ok" or "not", what it was,
-# what it is, and its name, with tabs between
-rows() {
-	awk '/^ *# .*: created with:.*; before: .*; after: / {
-		     sub(/^ *# /, "")
-		     name = before = after = $0
-		     sub(/: created with:.*/, "", name)
-		     sub(/.*; before: /, "", before); sub(/; after: .*/, "", before)
-		     sub(/.*; after: /, "", after)
-		     at[name] = before "\t" after
-		     next
-	     }
-	     /^ *(not )?ok [0-9]+ / {
-		     result = $1
-		     sub(/^ *(not )?ok [0-9]+ (- )?/, ""); sub(/: comes back as it was$/, "")
-		     if ($0 in at)
-			     print result "\t" at[$0] "\t" $0
-	     }' "$1"
 }
 
 # On the plain kernel exactly those memfds are as they were that were "SEAL 0777", which
 # v6.19 makes of all; 7.3 loses some. All can be preserved, and the tests that the base
 # has already pass.
 plain_kernel_fails() {
-	local log=build/log/plain.log tests failed
+	local log=$scratch/log tests failed
 
-	vmtest_fails "$log" -d "$base" luo_kexec_simple luo_multi_session luo_memfd_seals
+	fails vmtest -d "$base" luo_kexec_simple luo_multi_session luo_memfd_seals
 	grep -qE '^ok [0-9]+ luo_memfd_seals stage 1$' "$log"
 	grep -qE '^not ok [0-9]+ luo_memfd_seals stage 2$' "$log"
 	(($(grep -c '^not ok' "$log") == 1))
 	grep -qE '^  ok [0-9]+ (finish|the sessions can be finished)$' "$log"
-	rows "$log" | awk -F '\t' -v base="$series_base" '
-		{ rows++ }
-		$1 == "not" { lost++ }
-		($1 == "ok") && $2 != $3 { print "cannot fail: " $4; bad = 1 }
-		base == "6.19" && ($3 != "SEAL 0777" || ($1 == "ok") != ($2 == $3)) {
-			print "unexpected: " $0; bad = 1 }
+	awk -v base="$series_base" '
+		split($0, is, /; (before|after): /) == 3 { row = 1; next }
+		row && /^ *(not )?ok / {
+			lost += $1 == "not"
+			if ($1 == "ok" && is[2] != is[3] || base == "6.19" &&
+			    (is[3] != "SEAL 0777" || $1 == "not" && is[2] == is[3])) {
+				print "unexpected: " $0
+				bad = 1
+			}
+			rows++
+			row = 0
+		}
 		END { print "# " lost " of " rows " memfds are not as they were"
-		      exit bad || !lost || lost == rows }'
+		      exit bad || !lost || lost == rows }' "$log"
 
-	tests=$(tree_git show base:tools/testing/selftests/liveupdate/liveupdate.c 2>/dev/null |
+	tests=$(tree_git show base:tools/testing/selftests/liveupdate/liveupdate.c |
 		sed -nE 's/^TEST_F\((\w+), (\w+)\)/\1.\2/p')
 	[[ $tests ]]
-	vmtest_fails "$log" -d "$base" "liveupdate -f liveupdate_device"
+	fails vmtest -d "$base" "liveupdate -f liveupdate_device"
 	failed=$(sed -nE 's/^ *not ok [0-9]+ ([a-z_]+\.[a-z_0-9]+).*/\1/p' "$log")
 	[[ $failed ]]
 	! grep -xF "$tests" <<<"$failed"
 
 	# reboot(2) does not fail, and the results end there
-	vmtest_fails "$log" -d "$base" luo_memfd_freeze
+	fails vmtest -d "$base" luo_memfd_freeze
 	! grep -qE '^ok [0-9]+ luo_memfd_freeze' "$log"
 }
 
 # On plain 7.3 those in huge folios do not count as such, and nothing else is wrong
 # but that a memfd may go to swap while it is preserved, or be lucky.
 plain_pages_are_not_huge() {
-	local log=build/log/plain-pages.log
-
-	vmtest_fails "$log" -d "$base" luo_memfd_pagecache
-	grep -E '^  not ok' "$log" | grep -v 'pushed out while it was preserved: can be' |
+	fails vmtest -d "$base" luo_memfd_pagecache
+	grep -E '^  not ok' "$scratch/log" | grep -v 'pushed out while it was preserved: can be' |
 		sed -E 's/^  not ok [0-9]+ [^:]*: //' | uniq -c | diff -w - \
 		<(echo "5 /proc/kpageflags calls them huge if they are, and only then")
-}
-
-v1_is_retrieved() {
-	vmtest -d "$base" -u "$seals" luo_memfd_v1
 }
 
 # The plain kernel warns, and loses the whole session: not even the memfd in which stage 1
 # leaves its settings can be retrieved.
 v2_is_lost() {
-	local console=build/lost/console.log log=build/log/lost.log
-
 	rm -rf build/lost
-	vmtest_fails "$log" -d "$seals" -u "$base" -w build/lost luo_memfd_seals
-	grep -qE '^ok [0-9]+ luo_memfd_seals stage 1$' "$log"
-	grep -qE '^  Bail out! .*state memfd .*No such file or directory' "$log"
-	grep -q "No registered handler for compatible 'memfd-v2'" "$console"
-	grep -qE 'WARNING: .*luo_file_set_destroy' "$console"
-}
-
-# From a kernel that writes a version of its own for some memfds, without a warning.
-unknown_version_is_lost() {
-	vmtest_variant a-version-more -u "$seals" luo_memfd_unknown_version
+	fails vmtest -d "$seals" -u "$base" -w build/lost luo_memfd_seals
+	grep -qE '^ok [0-9]+ luo_memfd_seals stage 1$' "$scratch/log"
+	grep -qE '^  Bail out! .*state memfd .*No such file or directory' "$scratch/log"
+	grep -q "No registered handler for compatible 'memfd-v2'" build/lost/console.log
+	grep -qE 'WARNING: .*luo_file_set_destroy' build/lost/console.log
 }
 
 unknown_seal_fails() {
@@ -456,91 +397,69 @@ unknown_seal_fails() {
 	vmtest_variant a-seal-more-handed-over -u "$seals" luo_memfd_unknown_seal
 }
 
-# kernels_mix FROM TO HEADING: what becomes of all memfds between 7.3 with and
-# without the series is what the cover letter has under HEADING. Every memfd is in
-# build/log/rows-HEADING.
+# kernels_mix FROM TO HEADING: what changes in memfds between 7.3 with and without the series
+# is what the cover letter has under HEADING
 kernels_mix() {
-	local log=build/log/mix.log
-
-	rm -rf build/mix
-	vmtest_fails "$log" -d "$1" -u "$2" -w build/mix luo_memfd_matrix luo_memfd_seals
-	grep -qE '^ok [0-9]+ (vmtest|all kernels are silent)' "$log"
-	python3 tests/rows.py build/mix/results.ktap "build/log/rows-${3// /-}" >"$log"
-	sed 's/^/# /' "$log"
-	diff <(awk -v heading=" $3:" '$0 == heading { on = 1; next } on && NF { sub(/^ */, ""); print }
-				      on && !NF && found++ { exit }' "$patch_dir"/1-memfd_luo/0000-cover-letter.patch) "$log"
+	fails vmtest -d "$1" -u "$2" luo_memfd_matrix luo_memfd_seals
+	grep -qE '^ok [0-9]+ (vmtest|all kernels are silent)' "$scratch/log"
+	python3 tests/rows.py "$scratch/log" >"$scratch/rows"
+	sed -n "/^ $3:/,/^ \?[^ ]/{/^   /{/as it was$/!s/^ *//p}}" \
+		"$patch_dir"/1-memfd_luo/0000-cover-letter.patch | diff - "$scratch/rows"
 }
 
 # runner_sees TEXT ARGUMENT...
 runner_sees() {
-	local log=build/log/runner.log
-
-	vmtest_fails "$log" "${@:2}"
-	grep -q "$1" "$log"
+	fails vmtest -d "$seals" "${@:2}"
+	grep -q "$1" "$scratch/log"
 }
 
 runner_fails() {
-	runner_sees "no end after 1 seconds" -d "$seals" -l 1 luo_kexec_simple
-	runner_sees "Kernel panic" -d "$seals" -p init=/nowhere -p rdinit=/nowhere liveupdate
-	runner_sees "unknown test" -d "$seals" no_such_test
+	runner_sees "no end after 1 seconds" -l 1 luo_kexec_simple
+	runner_sees "Kernel panic" -p init=/nowhere -p rdinit=/nowhere liveupdate
+	runner_sees "unknown test" no_such_test
 }
 
-# A mailer's view: without being told, b4 finds out what each series applies to. It
-# needs the headers that sending adds, and a date: b4 looks for commits until the day
-# of the mail at the time of now, so that is a day that comes after all of them.
-b4_finds_the_base() {
-	local series before=tags/base work
+# mbox SERIES: it, with the headers that sending adds, and a date: b4 looks for commits
+# until the day of the mail at the time of now, so that is a day after all of them
+mbox() {
+	local mail date number=0 reply=
 
-	work=$(mktemp -d)
-	# shellcheck disable=SC2064 # the folder of now
-	trap "rm -rf '$work'" RETURN
+	for mail in "$patch_dir/$1"/0*.patch; do
+		date=$(date -R -d "$(sed -n '/^Date: /{s///p;q}' "$mail") + 2 days")
+		sed -Ez ":a; s/(\n(From|Subject): [^\n]*)\n /\1 /; ta
+			s/\nDate: [^\n]*/\nDate: $date\nMessage-Id: <$number@localhost>$reply/" "$mail"
+		number=$((number + 1)) reply='\nIn-Reply-To: <0@localhost>'
+	done
+}
+
+# A mailer's view: without being told, b4 finds out what each series applies to.
+b4_finds_the_base() {
+	local series before=tags/base
+
 	for series in $(series_folders); do
-		python3 - "$patch_dir/$series" "$work/$series.mbox" <<-'EOF'
-			import datetime, email, email.utils, glob, mailbox, sys
-			box = mailbox.mbox(sys.argv[2])
-			for number, name in enumerate(sorted(glob.glob(sys.argv[1] + "/0*.patch"))):
-			    mail = email.message_from_binary_file(open(name, "rb"))
-			    for header in "From", "Subject":
-			        mail.replace_header(header, " ".join(mail[header].split()))
-			    date = email.utils.parsedate_to_datetime(mail["Date"]) + datetime.timedelta(days=2)
-			    mail.replace_header("Date", email.utils.format_datetime(date))
-			    mail["Message-Id"] = "<%d@localhost>" % number
-			    if number:
-			        mail["In-Reply-To"] = "<0@localhost>"
-			    box.add(mail)
-			box.flush()
-		EOF
-		(cd linux && HOME=$work b4 -n am -m "$work/$series.mbox" -g -o "$work" 0@localhost) \
-			>"$work/$series.log" 2>&1 || true
-		sed 's/^/# /' "$work/$series.log"
-		grep -qx " Base: $before (exact match)" "$work/$series.log"
+		mbox "$series" >"$scratch/mbox"
+		(cd linux && HOME=$scratch b4 -n am -m "$scratch/mbox" -g -o "$scratch" 0@localhost) 2>&1 |
+			tee "$scratch/log" || true
+		grep -qx " Base: $before (exact match)" "$scratch/log"
 		before=heads/$series
 	done
 }
 
-# layout BUILD: of the ABI in that kernel, as pahole sees it
-layout() {
-	printf '#include <linux/kho/abi/memfd.h>\nstruct memfd_luo_ser a; struct memfd_luo_folio_ser b;\n' |
-		compile "$1" -g -c -o abi.o
-	pahole -C memfd_luo_ser,memfd_luo_folio_ser "$1/abi.o"
-}
-
-# Without holes, and the first 48 bytes are those of mainline's memfd-v2; on 7.3 it is that of the base.
+# The header of the ABI compiles by itself, as memfd_luo.c is compiled; the first 48 bytes
+# are those of mainline's memfd-v2, 6.19 has the mode behind them, and there are no holes.
 layout_is_right() {
-	local log=build/log/layout
+	local size=56 mode=(mode 48 reserved 52)
 
-	layout "$seals" | tee "$log"
-	if [[ $series_base == 7.3 ]]; then
-		diff <(layout "$base") "$log"
-		return
-	fi
-	! grep -E 'hole|padding' "$log"
-	# as mainline has it, and the mode behind it
-	diff <(printf '%s\n' "memfd_luo_folio_ser 16" "memfd_luo_ser 56" "pos 0" "size 8" "seals 16" \
-		"flags 20" "nr_folios 24" "folios 32" "mode 48" "reserved 52" | sort) \
-	     <(awk '/^struct/ { type = $2 }
-		    /^\t/ && $(NF - 4) ~ /;$/ && type == "memfd_luo_ser" { sub(/;/, ""); print $(NF - 4), $(NF - 2) }
-		    $2 == "size:" { print type, $3 + 0 }' "$log" | sort)
+	[[ $series_base != 7.3 ]] || size=48 mode=()
+	{
+		echo '#include <linux/kho/abi/memfd.h>'
+		printf '_Static_assert(__builtin_offsetof(struct memfd_luo_ser, %s) == %d, "");\n' \
+			pos 0 size 8 seals 16 flags 20 nr_folios 24 folios 32 "${mode[@]}"
+		printf '_Static_assert(sizeof(struct %s) == %d, "");\n' \
+			memfd_luo_ser "$size" memfd_luo_folio_ser 16
+	} >"$seals/input.c"
+	(cd "$seals" && eval "$(sed -n 's/^savedcmd_[^=]*:= //p' mm/.memfd_luo.o.cmd |
+		sed 's/;.*//; s,-c -o [^ ]* [^ ]*memfd_luo.c,-fsyntax-only input.c,')")
 }
 
 # the pages that the series touch, and those that show comments of what they touch
@@ -555,16 +474,14 @@ touched_pages() {
 # Sphinx has nothing to say about the touched pages, nor about the sources whose
 # comments they show, but that it does not see other folders, as only theirs are built.
 pages_are_clean() {
-	local folder page line log=$PWD/build/log/pages.log status=0
+	local folder page line log=$scratch/log status=0
 
 	for folder in $(touched_pages | cut -d / -f 2 | sort -u); do
 		make -C linux -s O="$PWD/build/pages" htmldocs SPHINXDIRS="$folder" >"$log" 2>&1 ||
 			{ tail "$log"; return 1; }
 		while read -r line; do
 			page=$(sed -nE "s,.*(unknown|nonexisting) document:? '/?([^']*)'.*,\\2,p" <<<"$line")
-			[[ -z $page || ! -f linux/Documentation/$page.rst ]] || continue
-			echo "$line"
-			status=1
+			[[ $page && -f linux/Documentation/$page.rst ]] || { echo "$line"; status=1; }
 		done < <(grep -E 'WARNING|ERROR' "$log" | grep -F -f <(tree_git diff --name-only base HEAD))
 	done
 	for page in $(touched_pages); do
@@ -596,18 +513,6 @@ configurations=(
 # where the sources are that the series touch
 folders=(mm/ kernel/liveupdate/ kernel/kexec_core.o lib/xarray.o lib/test_xarray.o)
 
-# kmake CONFIGURATION BUILD SOURCE ARGUMENT...
-kmake() {
-	local variables=(ARCH=x86_64)
-
-	case $1 in
-	i386) variables=(ARCH=i386) ;;
-	clang) variables+=("CC=$(clang_command)") ;;
-	esac
-	[[ $(uname -m) == x86_64 ]] || variables+=(CROSS_COMPILE=x86_64-linux-gnu-)
-	make -C "$3" O="$PWD/build/$2" -j"$(nproc)" -s "${variables[@]}" "${@:4}"
-}
-
 # the newest clang
 clang_command() {
 	compgen -c clang | grep -xE 'clang(-[0-9]+)?' | while read -r command; do
@@ -615,76 +520,50 @@ clang_command() {
 	done | sort -V | tail -n 1 | cut -d ' ' -f 2
 }
 
-# configure "CONFIGURATION OPTION..." BUILD SOURCE: without these options
+# configure BUILD SOURCE "CONFIGURATION OPTION...": without these options
 configure() {
-	local words option config=build/log/configuration
-
-	read -ra words <<<"$1"
-	if [[ ${words[0]} == allmodconfig ]]; then
-		kmake allmodconfig "$2" "$3" allmodconfig
-		return
-	fi
-	printf 'CONFIG_%s=y\n' "${kernel_options[@]}" >"$config"
-	for option in "${words[@]:1}"; do
-		sed -i "s/^CONFIG_$option=y/# CONFIG_$option is not set/" "$config"
-	done
-	kmake "${words[0]}" "$2" "$3" KCONFIG_ALLCONFIG="$PWD/$config" allnoconfig &&
-		! grep -xFf <(sed -n 's/^# \(.*\) is not set/\1=y/p' "$config") "build/$2/.config"
+	[[ $3 != allmodconfig ]] || { kmake "$1" "$2" allmodconfig; return; }
+	printf 'CONFIG_%s=y\n' "${kernel_options[@]}" |
+		sed -E "s/^(CONFIG_(${3// /|}))=y/# \1 is not set/" >"$scratch/config"
+	kmake "$1" "$2" KCONFIG_ALLCONFIG="$scratch/config" allnoconfig
+	! grep -xFf <(sed -n 's/^# \(.*\) is not set/\1=y/p' "$scratch/config") "$1/.config"
 }
 
-# what the compiler says about some objects, without line numbers
-messages() {
-	kmake "$1" "$1" "$2" -k W=1 "${@:3}" 2>&1 | sed -E 's/:[0-9]+(:[0-9]+)?:/:/; s/^ *[0-9]* \|/ |/' | sort -u
-}
+# each_patch_builds SOURCE "CONFIGURATION OPTION...": with no message that the base has not
+each_patch_builds() {
+	local out=build/${2%% *} commit files
 
-# Every patch builds in each of the configurations, and gcc W=1, or clang, has nothing
-# to say that it has not said before the first patch. After the last one, all of
-# it can be linked.
-every_configuration_builds() {
-	local source=build/src-configurations commit words name objects changed status=0
-
-	rm -rf "$source" build/linked
-	cp -al "build/src-$(tree_version)" "$source"
-	for words in "${configurations[@]}"; do
-		name=${words%% *}
-		echo "# $name"
-		rm -rf "build/$name"
-		configure "$words" "$name" "$source"
-		messages "$name" "$source" prepare "${folders[@]}" >"build/log/$name.base" ||
-			{ tail "build/log/$name.base"; return 1; }
-	done
+	echo "# $2"
+	copy_base "$1" "$out"
+	configure "$out" "$1" "$2"
+	printf '%s\n' prepare "${folders[@]}" | messages "$out" "$1" >"$scratch/base" ||
+		{ tail "$scratch/base"; return 1; }
 	for commit in $(tree_git rev-list --reverse base..HEAD -- mm kernel include lib); do
 		tree_git log -1 --format='# %s' "$commit"
-		update_source "$commit" "$source"
-		mapfile -t changed < <(tree_git diff-tree --no-commit-id --name-only -r "$commit")
-		for words in "${configurations[@]}"; do
-			name=${words%% *}
-			[[ ${changed[*]} != *Kconfig* ]] || configure "$words" "$name" "$source" || status=1
-			mapfile -t objects < <(objects_of "build/$name" "${changed[@]}")
-			((${#objects[@]})) || continue
-			messages "$name" "$source" "${objects[@]}" >"build/log/$name.now" || status=1
-			nothing_new "build/log/$name.base" "build/log/$name.now" || { echo "in $name"; status=1; }
-		done
+		update_source "$commit" "$1"
+		mapfile -t files < <(changed "$commit")
+		[[ ${files[*]} != *Kconfig* ]] || configure "$out" "$1" "$2"
+		objects_of "$out" "${files[@]}" | nothing_new messages "$out" "$1"
 	done
-	for words in "${configurations[@]}"; do
-		name=${words%% *}
-		echo "# $name, all of it"
-		messages "$name" "$source" "${folders[@]}" >"build/log/$name.now" || status=1
-		nothing_new "build/log/$name.base" "build/log/$name.now" || { echo "in $name"; status=1; }
-		links "$words" "$source" || { echo "$name cannot be linked"; status=1; }
-	done
-	return "$status"
+	printf '%s\n' "${folders[@]}" | nothing_new messages "$out" "$1"
 }
 
-# links "CONFIGURATION OPTION..." SOURCE: the whole kernel, though not with all modules.
-# Those that differ in options alone are built in one folder, one after the other, as
-# most objects are the same.
-links() {
-	local name=${1%% *} out=linked
+# Every patch builds in each of the configurations, and gcc W=1, or clang, has nothing to
+# say that it has not said before the first patch. After the last one, all of it can be
+# linked, though not all modules. Those that differ in options alone are built in one
+# folder, one after the other, as most objects are the same.
+every_configuration_builds() {
+	local source=build/src-configurations arch=x86_64 words out
 
-	[[ $name != allmodconfig ]] || return 0
-	[[ $name == without-* ]] || out=$name
-	configure "$1" "$out" "$2" && kmake "$name" "$out" "$2" vmlinux
+	rm -rf build/linked
+	for words in "${configurations[@]}"; do
+		each_patch_builds "$source" "$words"
+	done
+	for words in "${configurations[@]/#allmodconfig*/}"; do
+		out=build/${words%% *}
+		[[ $words != without-* ]] || out=build/linked
+		[[ ! $words ]] || { configure "$out" "$source" "$words"; kmake "$out" "$source" vmlinux; }
+	done
 }
 
 # selftests_pass_on VERSION: with a kernel that is this release and the series
@@ -700,24 +579,15 @@ selftests_pass_on() {
 }
 
 luvm_can_be_installed() {
-	local folder
-
-	folder=$(mktemp -d)
-	# shellcheck disable=SC2064 # the folder of now
-	trap "rm -rf '$folder'" RETURN
 	make -s -B -C luvm CFLAGS="-O2 -g -Wall -Wextra -Wshadow -Werror"
-	make -s install PREFIX=/usr DESTDIR="$folder"
-	"$folder/usr/bin/luvm" list --json
-	groff -man -Tutf8 -ww "$folder/usr/share/man/man1/luvm.1" 2>&1 >/dev/null | tee "$folder/man"
-	[[ ! -s $folder/man ]]
+	make -s install PREFIX=/usr DESTDIR="$scratch"
+	"$scratch/usr/bin/luvm" list --json
+	groff -man -Tutf8 -ww "$scratch/usr/share/man/man1/luvm.1" 2>&1 >/dev/null | tee "$scratch/log"
+	[[ ! -s $scratch/log ]]
 }
 
 # DEMO=base must fail, for this reason and no other
 demo_needs_the_series() {
-	local log=build/log/demo-base.log status=0
-
-	DEMO=base scripts/demo >"$log" 2>&1 || status=$?
-	sed 's/^/# /' "$log"
-	((status == 1))
-	grep -q 'seals of the memory are SEAL, must be SEAL|SHRINK|GROW|EXEC' "$log"
+	DEMO=base fails scripts/demo
+	grep -q 'seals of the memory are SEAL, must be SEAL|SHRINK|GROW|EXEC' "$scratch/log"
 }
