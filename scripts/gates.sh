@@ -474,16 +474,15 @@ touched_pages() {
 # Sphinx has nothing to say about the touched pages, nor about the sources whose
 # comments they show, but that it does not see other folders, as only theirs are built.
 pages_are_clean() {
-	local folder page line log=$scratch/log status=0
+	local page line log=$scratch/log status=0
 
-	for folder in $(touched_pages | cut -d / -f 2 | sort -u); do
-		make -C linux -s O="$PWD/build/pages" htmldocs SPHINXDIRS="$folder" >"$log" 2>&1 ||
-			{ tail "$log"; return 1; }
-		while read -r line; do
-			page=$(sed -nE "s,.*(unknown|nonexisting) document:? '/?([^']*)'.*,\\2,p" <<<"$line")
-			[[ $page && -f linux/Documentation/$page.rst ]] || { echo "$line"; status=1; }
-		done < <(grep -E 'WARNING|ERROR' "$log" | grep -F -f <(tree_git diff --name-only base HEAD))
-	done
+	make -C linux -s O="$PWD/build/pages" htmldocs \
+		SPHINXDIRS="$(touched_pages | cut -d / -f 2 | sort -u | paste -sd ' ')" >"$log" 2>&1 ||
+		{ tail "$log"; return 1; }
+	while read -r line; do
+		page=$(sed -nE "s,.*(unknown|nonexisting) document:? '/?([^']*)'.*,\\2,p" <<<"$line")
+		[[ $page && -f linux/Documentation/$page.rst ]] || { echo "$line"; status=1; }
+	done < <(grep -E 'WARNING|ERROR' "$log" | grep -F -f <(tree_git diff --name-only base HEAD))
 	for page in $(touched_pages); do
 		find build/pages -name "$(basename "$page" .rst).html" | grep . ||
 			{ echo "there is no page of $page"; status=1; }
