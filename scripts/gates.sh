@@ -148,7 +148,8 @@ patches_are_in_style() {
 	done
 }
 
-# git am on a base that nobody has touched, as a maintainer does it
+# git am on a base that nobody has touched, as a maintainer does it, and on one with what
+# the latest release changes in the same places
 series_apply() {
 	local git=(git -C "$scratch" -c user.name=check -c user.email=check@localhost)
 
@@ -157,7 +158,12 @@ series_apply() {
 	"${git[@]}" add -A
 	"${git[@]}" commit -qm base
 	all_patches | xargs realpath | xargs "${git[@]}" am -q
-	diff <(git -C linux ls-tree -r HEAD) <("${git[@]}" ls-tree -r HEAD)
+	diff <(git -C linux ls-tree -r HEAD) <(git -C "$scratch" ls-tree -r HEAD)
+	[[ $series_base == 6.19 ]] || return 0
+	"${git[@]}" checkout -q --detach "$("${git[@]}" rev-list --max-parents=0 HEAD)"
+	"${git[@]}" apply --index "$PWD/tests/kernels/6.19.13.patch"
+	"${git[@]}" commit -qm 6.19.13
+	all_patches | xargs realpath | xargs "${git[@]}" am -q
 }
 
 # touched KIND: the sources of the kernel that the series touch, by name
