@@ -440,13 +440,18 @@ mbox() {
 
 # A mailer's view: without being told, b4 finds out what each series applies to.
 b4_finds_the_base() {
-	local series before=tags/base
+	local series base before=tags/base
 
 	for series in $(series_folders); do
 		mbox "$series" >"$scratch/mbox"
 		(cd linux && HOME=$scratch b4 -n am -m "$scratch/mbox" -g -o "$scratch" 0@localhost) 2>&1 |
 			tee "$scratch/log" || true
-		grep -qx " Base: $before (exact match)" "$scratch/log"
+		# the series before it, or an earlier commit if none between touches its files
+		base=$(sed -n 's/^ Base: \(.*\) (exact match)$/\1/p' "$scratch/log")
+		git -C linux merge-base --is-ancestor "$base" "$before"
+		# shellcheck disable=SC2046 # names of files
+		[[ $base == "$before" ]] ||
+			git -C linux diff --quiet "$base" "$before" -- $(git -C linux diff --name-only "$before" "$series")
 		before=heads/$series
 	done
 }
