@@ -124,13 +124,11 @@ export_changes_nothing() {
 	[[ $(<"$scratch/log") == "export: nothing has changed" ]]
 }
 
-# Out of git's sight: Fixes: names commits that the tree of make tree doesn't have.
-# XA_BUG_ON() is what all tests of the XArray use, and no more than a message. 7.3's
-# MAINTAINERS has the directories of all new files.
+# Out of git's sight: Fixes: names commits that the tree of make tree doesn't have. The
+# gate maintainers looks at new files.
 patches_are_in_style() {
 	local mail
 
-	# the gate maintainers looks at new files
 	for mail in $(all_patches); do
 		(cd linux && GIT_DIR=/nonexistent PATH=/usr/bin:$PATH scripts/checkpatch.pl \
 			--strict --no-summary --quiet --ignore UNKNOWN_COMMIT_ID,FILE_PATH_CHANGES \
