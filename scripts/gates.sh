@@ -85,7 +85,7 @@ debug_vm_may_differ() {
 cost_is_bounded() {
 	bench_kernel
 	BENCH=quick scripts/bench series=build/bench-seals-x86_64/arch/x86/boot/bzImage
-	awk '$1 == "256M" && $2 == "4K" { rows++; bad += $5 > 250 || $8 > 500 }
+	awk '$1 == "256M" && $2 == "4K" { rows++; bad += $5 > 330 || $8 > 450 }
 	     $1 == "256M" && $2 == "2M" { rows++; bad += $5 > 35 || $8 > 15 }
 	     END { exit bad || rows != 2 }' build/bench.txt
 }
