@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <linux/liveupdate.h>
 #include <linux/reboot.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -40,6 +41,8 @@ static int preserve_offender(void)
 	if (ioctl(session.fd, LIVEUPDATE_SESSION_PRESERVE_FD, &arg))
 		return -1;
 
+	/* Of the bad page, which this process has mapped. */
+	signal(SIGBUS, SIG_IGN);
 	return madvise(map, 4096, MADV_HWPOISON) && errno != EBUSY ? -1 : 0;
 }
 
