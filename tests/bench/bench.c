@@ -10,6 +10,8 @@
  *   FILES=N  how many memfds of each class; none shows what all else costs
  *   KIB=N    their size
  *   SEALS=A,B  the classes
+ *   RUN=N    the page frames of a memfd are in runs of N, with one of another memfd
+ *            between two runs; 0: in a row
  *
  * Instructions are those that the processor executes between two reads of its time
  * stamp counter, which QEMU's -icount shift=0 increments once an instruction. It also
@@ -42,6 +44,7 @@
 #endif
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define PAGE_SIZE	4096
 #define HUGE_SIZE	(2UL << 20)
 #define MAX_FILES	128
 #define WARM_UP		"warm-up"
@@ -191,16 +194,18 @@ static void finish(int session)
 	check(!ioctl(session, LIVEUPDATE_SESSION_FINISH, &arg), "finish");
 }
 
-static int make_memfd(unsigned int flags, unsigned int seals, size_t size)
+static int make_memfd(unsigned int flags, unsigned int seals, size_t size, long run)
 {
+	const size_t step = run ? run * PAGE_SIZE : HUGE_SIZE;
+	int fd = memfd_create("bench", flags), other = memfd_create("gaps", flags);
 	static char data[HUGE_SIZE];
-	int fd = memfd_create("bench", flags);
 
-	check(fd >= 0 && !ftruncate(fd, size), "memfd");
+	check(fd >= 0 && !ftruncate(fd, size) && other >= 0 && step <= HUGE_SIZE, "memfd");
 	memset(data, 'x', sizeof(data));
 	for (size_t done = 0, len; done < size; done += len) {
-		len = size - done < sizeof(data) ? size - done : sizeof(data);
+		len = size - done < step ? size - done : step;
 		check(pwrite(fd, data, len, done) == (ssize_t)len, "fill a memfd");
+		check(!run || write(other, data, PAGE_SIZE) == PAGE_SIZE, "fill the gaps");
 	}
 	check(!seals || !fcntl(fd, F_ADD_SEALS, seals), "F_ADD_SEALS");
 
@@ -258,7 +263,7 @@ static void preserve_class(unsigned int nr, long files, size_t size, bool huge)
 
 	pages = count("/proc/meminfo", "ShmemHugePages:");
 	for (long i = 0; i < files; i++)
-		fds[i] = make_memfd(classes[nr].flags, classes[nr].seals, size);
+		fds[i] = make_memfd(classes[nr].flags, classes[nr].seals, size, number("RUN"));
 	pages = count("/proc/meminfo", "ShmemHugePages:") - pages;
 	check(pages == (huge ? (long)(files * size >> 10) : 0), "folios of another size");
 
@@ -380,9 +385,9 @@ int main(void)
 		calibrate();
 		load_kernel();
 		/* Stays: takes the free folios of the areas that nothing is preserved in. */
-		make_memfd(0, 0, 64 << 20);
+		make_memfd(0, 0, 64 << 20, 0);
 		session = create_session(WARM_UP);
-		fd = make_memfd(MFD_ALLOW_SEALING, F_SEAL_SEAL, 65536);
+		fd = make_memfd(MFD_ALLOW_SEALING, F_SEAL_SEAL, 65536, 0);
 		preserve(session, fd, 0);
 		for (unsigned int i = 0; i < ARRAY_SIZE(classes); i++) {
 			if (strstr(seals, classes[i].name))
