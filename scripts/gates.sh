@@ -75,6 +75,22 @@ bench_kernel() {
 	grep -qx '# CONFIG_DEBUG_VM is not set' "build/bench-seals-$arch/.config"
 }
 
+hosts_pass() {
+	local test
+
+	build_with host "$seals" "build/host-$arch" linux
+	vmtest -N -d "build/host-$arch"
+	for test in pagecache limits damaged fault; do
+		vmtest -N -d "build/host-$arch" "luo_memfd_$test"
+	done
+}
+
+nothp_refuses() {
+	build_with nothp "$seals" "build/nothp-$arch" linux
+	grep -qx '# CONFIG_TRANSPARENT_HUGEPAGE is not set' "build/nothp-$arch/.config"
+	vmtest -d "$seals" -u "build/nothp-$arch" luo_memfd_matrix
+}
+
 debug_vm_may_differ() {
 	bench_kernel
 	vmtest -d "$seals" -u "build/bench-seals-$arch" luo_memfd_seals luo_memfd_freeze
