@@ -21,6 +21,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+static void handle_sigbus(int signal)
+{
+}
+
 /* Preserve a memfd, and then mark its page as bad. The pin keeps the kernel from more. */
 static int preserve_offender(void)
 {
@@ -41,8 +45,8 @@ static int preserve_offender(void)
 	if (ioctl(session.fd, LIVEUPDATE_SESSION_PRESERVE_FD, &arg))
 		return -1;
 
-	/* Of the bad page, which this process has mapped. */
-	signal(SIGBUS, SIG_IGN);
+	/* About the bad page, which this process has mapped. SIG_IGN does not stop it. */
+	signal(SIGBUS, handle_sigbus);
 	return madvise(map, 4096, MADV_HWPOISON) && errno != EBUSY ? -1 : 0;
 }
 
