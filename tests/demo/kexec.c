@@ -52,6 +52,8 @@ static int preserve_offender(void)
 
 int main(int argc, char **argv)
 {
+	int refused;
+
 	if (argc == 4) {
 		int kernel = open(argv[1], O_RDONLY), initrd = open(argv[2], O_RDONLY);
 
@@ -66,6 +68,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
+	refused = errno == EHWPOISON;
 	perror("reboot");
-	return 1;
+	return argc == 2 && !refused ? 2 : 1;
 }
