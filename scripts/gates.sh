@@ -318,7 +318,7 @@ every_patch_is_good() {
 		tests=(luo_kexec_simple luo_multi_session) last=() from=linux
 		for file in $(changed "$commit" --diff-filter=A); do
 			case $file in
-			*/luo_memfd_v1.c | */luo_memfd_seals.c | */luo_memfd_freeze.c) ;;
+			*/luo_memfd_v1.c | */luo_memfd_unknown.c | */luo_memfd_seals.c | */luo_memfd_freeze.c) ;;
 			*/luo_memfd_damaged.c) tests=(luo_memfd_damaged "${tests[@]}") ;;
 			*/luo_memfd_race_chain.c) last=(luo_memfd_race_chain) ;;
 			"$folder"/luo_memfd_*.c | */memfd_luo_kunit.c)
