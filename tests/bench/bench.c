@@ -6,6 +6,7 @@
  * port as lines "name value". On the kernel command line are
  *
  *   STAGE=1  must be the last; init gives 2 to the second kernel
+ *   LRU=gen  switch the multi-gen LRU on
  *   HUGE=1   2 MiB folios instead of 4 KiB ones
  *   FILES=N  how many memfds of each class; none shows what all else costs
  *   KIB=N    their size
@@ -197,10 +198,10 @@ static void finish(int session)
 static int make_memfd(unsigned int flags, unsigned int seals, size_t size, long run)
 {
 	const size_t step = run ? run * PAGE_SIZE : HUGE_SIZE;
-	int fd = memfd_create("bench", flags), other = memfd_create("gaps", flags);
+	int fd = memfd_create("bench", flags), other = run ? memfd_create("gaps", flags) : -1;
 	static char data[HUGE_SIZE];
 
-	check(fd >= 0 && !ftruncate(fd, size) && other >= 0 && step <= HUGE_SIZE, "memfd");
+	check(fd >= 0 && !ftruncate(fd, size) && step <= HUGE_SIZE, "memfd");
 	memset(data, 'x', sizeof(data));
 	for (size_t done = 0, len; done < size; done += len) {
 		len = size - done < step ? size - done : step;
@@ -352,12 +353,14 @@ static void live_update(int fd)
 	check(false, "reboot");
 }
 
-static void set_huge(bool huge)
+static void set(const char *name, const char *value)
 {
-	const char *path = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
-	int fd = open(path, O_WRONLY);
+	char path[128];
+	int fd;
 
-	check(write(fd, huge ? "always" : "never", huge ? 6 : 5) > 0, path);
+	snprintf(path, sizeof(path), "/sys/kernel/mm/%s", name);
+	fd = open(path, O_WRONLY);
+	check(write(fd, value, strlen(value)) > 0, path);
 	close(fd);
 }
 
@@ -368,7 +371,7 @@ int main(void)
 	bool huge = number("HUGE");
 	long files = number("FILES");
 	size_t size = number("KIB") << 10;
-	const char *seals = getenv("SEALS");
+	const char *seals = getenv("SEALS"), *lru = getenv("LRU");
 	unsigned long rebooted;
 	int session, fd;
 
@@ -377,11 +380,12 @@ int main(void)
 	check(!mount("none", "/sys", "sysfs", 0, NULL), "/sys");
 	luo = open("/dev/liveupdate", O_RDWR);
 	check(luo >= 0, "/dev/liveupdate");
-	check(files <= MAX_FILES && seals, "FILES and SEALS");
+	check(files <= MAX_FILES && seals && lru, "FILES, SEALS and LRU");
+	set("lru_gen/enabled", strcmp(lru, "gen") ? "n" : "y");
 
 	/* What only the first one has to pay for comes first. */
 	if (stage == 1) {
-		set_huge(huge);
+		set("transparent_hugepage/shmem_enabled", huge ? "always" : "never");
 		calibrate();
 		load_kernel();
 		/* Stays: takes the free folios of the areas that nothing is preserved in. */
