@@ -7,112 +7,39 @@
  * in a session of the Live Update Orchestrator (LUO), together with the state of
  * the guest's devices as QEMU migrates it and a description of both.
  *
- * Who keeps what alive:
+ * What is kept, and how long:
  *  - A guest that runs needs nothing but its QEMU.
- *  - A saved guest is a LUO session, and that lasts as long as somebody has its file
- *    descriptor. Two holders, processes that only wait, have it, so that one
- *    may be killed. They give copies to whoever connects to NAME.held.
- *  - A session that comes from the old kernel can be retrieved only once. What
- *    finds it becomes, or rather forks, its holders before all else.
- *  - While there are holders the guest does not run, and the session is dropped
- *    before it does: from its first instruction on, the saved state is not that of
- *    its memory any more. QEMU has loaded all of it by then, successfully.
+ *  - A saved guest is a LUO session. It exists as long as a process has its file
+ *    descriptor open. Two holders, processes that only wait, have it open, so that one
+ *    may be killed. They send copies to each process that connects to NAME.held.
+ *  - A session that comes from the old kernel can be retrieved only once. The process
+ *    that retrieves it forks its holders before all else.
+ *  - While there are holders the guest does not run. The session is dropped before it
+ *    does: from its first instruction on, the saved state is not that of its memory any
+ *    more. QEMU has loaded all of the state by then.
  *
  * LUO has no list of its sessions, so they are numbered: "luvm.0" and so on. The
  * description says which guest it is.
  *
- * Here are the verbs; qemu.c talks to QEMU, saved.c to LUO.
+ * Here are the verbs; qemu.c talks to QEMU, saved.c to LUO, both use util.c, and neither
+ * calls this file.
  *
  * Files in the run directory: lock, which serializes luvm; NAME.json, the description;
  * NAME.qmp; NAME.pid, on which QEMU has a lock as long as it lives; NAME.log;
  * NAME.held, the socket of the holders.
  *
- * Unless told otherwise, functions return 0 or -1, and say what is wrong before the
- * latter in one line. Sizes are in bytes.
+ * Unless told otherwise, functions return 0, or print an error in one line and return -1.
+ * Sizes are in bytes.
  */
 
 #define _GNU_SOURCE
 #include "luvm.h"
-
-const char *run_dir;
-static bool verbose;
-
-int fail(const char *fmt, ...)
-{
-	va_list args;
-
-	fputs("luvm: ", stderr);
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	va_end(args);
-	fputc('\n', stderr);
-
-	return -1;
-}
-
-void step(const char *name, const char *what)
-{
-	if (verbose)
-		fprintf(stderr, "luvm: %s: %s\n", name, what);
-}
-
-void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
 
 static void close_saved(struct saved *saved)
 {
 	for (int i = 0; i < NR_FILES; i++)
 		close_fd(&saved->fd[i]);
 }
-
-/* The file of guest @name with this ending, until the fourth next call. */
-const char *path_of(const char *name, const char *ending)
-{
-	static char paths[4][PATH_MAX];
-	static unsigned int next;
-	char *path = paths[next++ % 4];
-
-	snprintf(path, PATH_MAX, "%s/%s%s", run_dir, name, ending);
-
-	return path;
-}
-
-/* Wait 5 ms; false when @deadline, which is to begin as 0, has passed. */
-bool wait_some(time_t *deadline)
-{
-	struct timespec now, pause = { .tv_nsec = 5000000 };
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (!*deadline)
-		*deadline = now.tv_sec + QMP_SECONDS;
-	nanosleep(&pause, NULL);
-
-	return now.tv_sec < *deadline;
-}
-
-int check_name(const char *name)
-{
-	static const char allowed[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-	struct sockaddr_un addr;
-	size_t len = strlen(name);
-
-	if (!len || len >= LIVEUPDATE_SESSION_NAME_LENGTH || name[0] == '.' || name[0] == '-' ||
-	    len != strspn(name, allowed))
-		return fail("a name is 1 to %d letters, digits, or ._- inside, unlike \"%s\"",
-			    LIVEUPDATE_SESSION_NAME_LENGTH - 1, name);
-	if (strlen(path_of(name, ".held")) >= sizeof(addr.sun_path))
-		return fail("%s is too long for a socket: choose a shorter LUVM_DIR or name",
-			    path_of(name, ".held"));
-
-	return 0;
-}
-
-/* -- the verbs -- */
 
 static json_t *load_description(const char *name)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the parts of luvm share; see luvm.c. Errors are said before they are returned. */
+/* Shared by the parts of luvm, see luvm.c. Functions print errors before they return them. */
 
 #ifndef LUVM_H
 #define LUVM_H
@@ -50,13 +50,13 @@
 #define QMP_SECONDS	60	/* how long QEMU may take for one thing */
 #define MEMORY_FD	3	/* in QEMU */
 #define PID_FD		4
-#define SAMPLES		1024	/* pages of memory that are looked at */
+#define SAMPLES		1024	/* pages of memory in its checksum */
 #define PAGE		4096
 
-/* What a session has; the numbers are the tokens. */
+/* The files of a session; the numbers are the tokens. */
 enum { SESSION, MEMORY, STATE, DESCRIPTION, NR_FILES };
 
-/* A saved guest, as its holders give it out. */
+/* A saved guest, as its holders send it. */
 struct saved {
 	struct {
 		int slot;	/* the number of the session */
@@ -67,13 +67,14 @@ struct saved {
 
 extern const char * const file_names[NR_FILES];
 extern const char *run_dir;
+extern bool verbose;
 
-/* luvm.c */
+/* util.c: messages, names of files, waiting */
 int __printf(1, 2) fail(const char *fmt, ...);
 void step(const char *name, const char *what);
 void close_fd(int *fd);
 const char *path_of(const char *name, const char *ending);
-bool wait_some(time_t *deadline);
+bool wait_some(time_t *deadline, int seconds);
 int check_name(const char *name);
 
 /* qemu.c: sockets, QMP and the process */

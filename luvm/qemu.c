@@ -53,8 +53,8 @@ int send_fds(int sock, const void *data, size_t len, const int *fds, int nr)
 
 /*
  * Run a command, with @fd if that is not -1; takes @args, which may be NULL. Skips
- * events, and replies to a luvm that was killed: QEMU sends them to who connects next.
- * Return: what it returns, or NULL; not silent.
+ * events, and replies to a luvm that was killed: QEMU sends them to the next connection.
+ * Return: the value that the command returns, or NULL; not silent.
  */
 static json_t *qmp(const char *name, int sock, const char *command, json_t *args, int fd)
 {
@@ -159,12 +159,12 @@ int migrate(const char *name, int sock, const char *command, int fd)
 			return done > 0 ? 0 : -1;
 		if (!strcmp(status, "failed") || !strcmp(status, "cancelled"))
 			return fail("the QEMU of %s says that %s has %s", name, command, status);
-	} while (wait_some(&deadline));
+	} while (wait_some(&deadline, QMP_SECONDS));
 
 	return fail("the QEMU of %s does not end %s in %d seconds", name, command, QMP_SECONDS);
 }
 
-/* Let a guest go on as if nobody had saved it. */
+/* Let a guest go on as if it had not been saved. */
 int go_on(const char *name, int sock)
 {
 	time_t deadline = 0;
@@ -178,7 +178,7 @@ int go_on(const char *name, int sock)
 		if (strcmp(status, "setup") && strcmp(status, "active") &&
 		    strcmp(status, "device") && strcmp(status, "cancelling"))
 			break;
-	} while (wait_some(&deadline));
+	} while (wait_some(&deadline, QMP_SECONDS));
 
 	if (ignore_shared(name, sock, false) || qmp_do(name, sock, "cont", NULL, -1))
 		return -1;
@@ -203,7 +203,7 @@ pid_t qemu_pid(const char *name)
 	while (!pid && flock(fd, LOCK_SH | LOCK_NB)) {
 		if (pread(fd, buf, sizeof(buf) - 1, 0) > 0 && strchr(buf, '\n'))
 			pid = atoi(buf);
-		else if (!wait_some(&deadline))
+		else if (!wait_some(&deadline, QMP_SECONDS))
 			break;
 	}
 	close(fd);
@@ -211,7 +211,7 @@ pid_t qemu_pid(const char *name)
 	return pid;
 }
 
-/* Kill it and wait until its memory is nobody's. */
+/* Kill it, and wait until it does not use its memory any more. */
 int kill_qemu(const char *name)
 {
 	pid_t pid = qemu_pid(name);
@@ -225,7 +225,7 @@ int kill_qemu(const char *name)
 		waitpid(pid, NULL, WNOHANG);
 		if (!qemu_pid(name))
 			return 0;
-	} while (wait_some(&deadline));
+	} while (wait_some(&deadline, QMP_SECONDS));
 
 	return fail("the QEMU of %s, %d, does not die", name, pid);
 }
@@ -332,7 +332,7 @@ int start_qemu(const char *name, json_t *desc, int memory, bool incoming)
 		sock = qmp_open(name, QMP_SECONDS);
 		if (sock >= 0)
 			return sock;
-	} while (wait_some(&deadline));
+	} while (wait_some(&deadline, QMP_SECONDS));
 	kill_qemu(name);
 
 	return fail("the QEMU of %s does not answer in %d seconds: see %s", name, QMP_SECONDS,

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-/* luvm: what is saved, in memfds, in LUO and in its holders. See luvm.c. */
+/* luvm: saved guests: their memfds, their LUO sessions, and the holders of these. See luvm.c. */
 
 #define _GNU_SOURCE
 #include "luvm.h"
 
 const char * const file_names[] = { "session", "memory", "state", "description" };
 
-/* -- memfds and what is in them -- */
+/* -- memfds and their contents -- */
 
 static const char *seal_names(int seals, char buf[64])
 {
@@ -56,8 +56,8 @@ int make_memfd(const char *name, const char *what)
 }
 
 /*
- * A number that tells contents from others, not from forged ones: against those are
- * the seals. Of large files some pages are looked at, evenly spread.
+ * A number that tells contents from others, not from forged ones: the seals prevent
+ * those. Of large files it takes some pages, evenly spread.
  */
 int checksum(const char *name, int fd, char sum[17])
 {
@@ -173,7 +173,7 @@ static int wait_dropped(const char *name, int slot)
 
 	if (luo < 0)
 		return -1;
-	while (session < 0 && wait_some(&deadline))
+	while (session < 0 && wait_some(&deadline, QMP_SECONDS))
 		session = luo_session(luo, LIVEUPDATE_IOCTL_CREATE_SESSION, slot);
 	close(luo);
 	if (session < 0)
