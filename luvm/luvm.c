@@ -21,8 +21,8 @@
  * LUO has no list of its sessions, so they are numbered: "luvm.0" and so on. The
  * description says which guest it is.
  *
- * Here are the verbs; qemu.c talks to QEMU, saved.c to LUO, both use util.c, and neither
- * calls this file.
+ * Here are the verbs; qemu.c talks to QEMU, saved.c to LUO, both use util.c, and
+ * neither calls this file.
  *
  * Files in the run directory: lock, which serializes luvm; NAME.json, the description;
  * NAME.qmp; NAME.pid, on which QEMU has a lock as long as it lives; NAME.log;
@@ -58,7 +58,8 @@ static int start(const char *name, long long size, char **args)
 	char cwd[PATH_MAX], machine[96];
 	struct saved saved;
 	struct utsname uts;
-	int memory, sock;
+	int memory;
+	pid_t pid;
 
 	uname(&uts);
 	snprintf(machine, sizeof(machine), "qemu-system-%s", uts.machine);
@@ -74,7 +75,7 @@ static int start(const char *name, long long size, char **args)
 
 	if (claim_all(true))
 		return -1;
-	if (get_saved(name, &saved) || qemu_pid(name))
+	if (get_held(name, &saved) || qemu_pid(name))
 		return fail("there is a guest %s already: see luvm list", name);
 	memory = make_memfd(name, "memory");
 	if (memory < 0)
@@ -83,8 +84,8 @@ static int start(const char *name, long long size, char **args)
 		return fail("cannot make memory of %lld bytes: %m", size);
 	if (json_dump_file(desc, path_of(name, ".json"), JSON_INDENT(2)))
 		return fail("cannot write %s: %m", path_of(name, ".json"));
-	sock = start_qemu(name, desc, memory, false);
-	if (sock < 0) {
+	pid = start_qemu(name, desc, memory, false);
+	if (pid < 0 || wait_qemu(name, pid) < 0) {
 		unlink(path_of(name, ".json"));
 		return -1;
 	}
@@ -96,16 +97,18 @@ static int start(const char *name, long long size, char **args)
 /* Let a stopped guest go on here, or give it up if it came from the previous kernel. */
 static int abandon(const char *name)
 {
+	int sock, is_saved, err = 0;
 	struct saved saved;
-	int sock, is_saved;
 	char status[32];
 
-	is_saved = get_saved(name, &saved);
+	is_saved = get_held(name, &saved);
 	if (is_saved < 0)
 		return -1;
 	if (is_saved && saved.head.incoming)
 		return kill_qemu(name) || drop(name, &saved) ? -1 : 0;
-	if (!qemu_pid(name)) {
+	if (!qemu_pid(name) || qemu_waits(name)) {
+		if (kill_qemu(name))
+			return -1;
 		if (is_saved)
 			return fail("the QEMU of %s has ended: luvm restore starts it again", name);
 		if (unlink(path_of(name, ".json")))
@@ -114,14 +117,87 @@ static int abandon(const char *name)
 	}
 	if (is_saved && drop(name, &saved))
 		return -1;
+	close_saved(&saved);
 	sock = qmp_open(name, QMP_SECONDS);
 	if (sock < 0)
 		return fail("the QEMU of %s does not answer: end what else is connected to %s",
 			    name, path_of(name, ".qmp"));
 	if (qmp_status(name, sock, "query-status", "running", status) != 1)
-		return go_on(name, sock);
+		err = go_on(name, sock);
+	close(sock);
 
-	return 0;
+	return err;
+}
+
+/* -- several guests at once -- */
+
+/* A guest of a command line. */
+struct guest {
+	const char *name;
+	struct saved saved;	/* the session, before its child has it */
+	pid_t pid;		/* the child at work on it */
+	enum { WAITING, DONE, FAILED } state;
+};
+
+/*
+ * Call @verb for each guest that waits, in a child of its own, as many at once as there
+ * are CPUs. A killed luvm does not end its children; @killed is called for a guest whose
+ * child is killed. After a failure begin no more, unless @keep_going. Return: -1 if one
+ * failed.
+ */
+static int side_by_side(struct guest *guests, int nr, bool keep_going,
+			int (*verb)(struct guest *guest), int (*killed)(const char *name))
+{
+	int next = 0, running = 0, err = 0, status, i;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct guest *guest;
+	pid_t pid;
+
+	for (;;) {
+		guest = &guests[next];
+		if (next < nr && guest->state != WAITING) {
+			next++;
+			continue;
+		}
+		if (next < nr && running < cpus && (keep_going || !err)) {
+			fflush(NULL);
+			guest->pid = fork();
+			if (!guest->pid) {
+				setsid();
+				for (i = 0; i < nr; i++) {
+					if (i != next)
+						close_saved(&guests[i].saved);
+				}
+				_exit(!!verb(guest));
+			}
+			if (guest->pid < 0) {
+				err = fail("%s: cannot fork: %m", guest->name);
+				guest->state = FAILED;
+			}
+			close_saved(&guest->saved);
+			running += guest->pid > 0;
+			next++;
+			continue;
+		}
+		pid = running ? wait(&status) : -1;
+		if (pid < 0)
+			break;
+		for (i = 0; i < next; i++) {
+			if (guests[i].pid != pid)
+				continue;
+			running--;
+			guests[i].state = status ? FAILED : DONE;
+			if (status)
+				err = -1;
+			if (WIFSIGNALED(status)) {
+				fail("the process at work on %s was killed by signal %d",
+				     guests[i].name, WTERMSIG(status));
+				killed(guests[i].name);
+			}
+		}
+	}
+
+	return err;
 }
 
 static int preserve(const char *name, const struct saved *saved, int file)
@@ -180,14 +256,68 @@ static int describe(const char *name, json_t *desc, const struct saved *saved)
 	return fd;
 }
 
-/* All of saving but what is done if it fails. @desc is changed. */
-static int save_all(const char *name, json_t *desc, int sock, struct saved *saved)
+/*
+ * Open the memory of a guest that runs. Return: a QMP socket, or -1. @desc is its
+ * description, to be released in any case.
+ */
+static int open_running(const char *name, struct saved *saved, json_t **desc)
 {
-	/* This takes longer the more there is, so the guest runs on. */
-	if (create_session(name, saved) || preserve(name, saved, MEMORY))
-		return -1;
-	step(name, "memory preserved");
+	pid_t pid = qemu_pid(name);
+	char status[32], path[32];
+	int sock;
 
+	*desc = load_description(name);
+	if (!*desc)
+		return -1;
+	if (!pid)
+		return fail("the QEMU of %s has ended: see %s", name, path_of(name, ".log"));
+	sock = qmp_open(name, QMP_SECONDS);
+	if (sock < 0)
+		return fail("the QEMU of %s does not answer: end what else is connected to %s",
+			    name, path_of(name, ".qmp"));
+	if (qmp_status(name, sock, "query-status", "running", status) != 1) {
+		close(sock);
+		return fail("%s is not running but %s: luvm abandon lets it go on", name, status);
+	}
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, MEMORY_FD);
+	saved->fd[MEMORY] = open(path, O_RDWR | O_CLOEXEC);
+	if (check_file(name, "memory", saved->fd[MEMORY], MEMORY_SEALS,
+		       json_integer_value(json_object_get(*desc, "memory"))))
+		close_fd(&sock);
+
+	return sock;
+}
+
+/* Preserve the memory. This takes longer the more there is, so the guest runs on. */
+static int preserve_memory(struct guest *guest)
+{
+	struct saved *saved = &guest->saved;
+	const char *name = guest->name;
+	json_t *desc = NULL;
+	int sock, err = -1;
+
+	if (get_held(name, saved)) {
+		close_saved(saved);
+		return fail("%s is saved already", name);
+	}
+	saved->head.incoming = false;
+	sock = open_running(name, saved, &desc);
+	if (sock >= 0 && !create_session(name, saved) && !preserve(name, saved, MEMORY)) {
+		step(name, "memory preserved");
+		err = 0;
+	}
+	json_decref(desc);
+	close_fd(&sock);
+	close_fd(&saved->fd[MEMORY]);
+	if (err)
+		close_saved(saved);
+
+	return err;
+}
+
+/* Stop a guest and save all but its memory. @desc is changed. */
+static int save_rest(const char *name, json_t *desc, int sock, struct saved *saved)
+{
 	if (qmp_do(name, sock, "stop", NULL, -1))
 		return -1;
 	step(name, "guest stopped");
@@ -213,80 +343,57 @@ static int save_all(const char *name, json_t *desc, int sock, struct saved *save
 static int undo_save(const char *name)
 {
 	if (!qemu_pid(name))
-		return fail("the QEMU of %s has ended while it was saved: luvm list says what is left",
+		return fail("the QEMU of %s has ended while it was saved: luvm list has its state",
 			    name);
 
 	return abandon(name) ? -1 : fail("%s is not saved and goes on", name);
 }
 
-static int save(const char *name)
+static int save_one(struct guest *guest)
 {
-	struct saved saved = { .head = { .incoming = false } };
-	json_t *desc = load_description(name);
-	pid_t pid = qemu_pid(name);
-	char status[32], path[32];
-	int sock;
+	json_t *desc = NULL;
+	int sock = open_running(guest->name, &guest->saved, &desc);
 
-	if (!desc)
-		return -1;
-	if (!pid)
-		return fail("the QEMU of %s has ended: see %s", name, path_of(name, ".log"));
-	if (get_saved(name, &saved))
-		return fail("%s is saved already", name);
-	sock = qmp_open(name, QMP_SECONDS);
-	if (sock < 0)
-		return fail("the QEMU of %s does not answer: end what else is connected to %s",
-			    name, path_of(name, ".qmp"));
-	if (qmp_status(name, sock, "query-status", "running", status) != 1)
-		return fail("%s is not running but %s: luvm abandon lets it go on", name, status);
-
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, MEMORY_FD);
-	saved.fd[MEMORY] = open(path, O_RDWR | O_CLOEXEC);
-	if (check_file(name, "memory", saved.fd[MEMORY], MEMORY_SEALS,
-		       json_integer_value(json_object_get(desc, "memory"))))
-		return -1;
-
-	if (save_all(name, desc, sock, &saved)) {
-		close_saved(&saved);
-		close(sock);
-		return undo_save(name);
+	if (sock < 0 || save_rest(guest->name, desc, sock, &guest->saved)) {
+		close_saved(&guest->saved);
+		close_fd(&sock);
+		return undo_save(guest->name);
 	}
 
 	return 0;
 }
 
-/*
- * Save in a child. If that is killed, the guest goes on; if this process is, the
- * child still saves it.
- */
-static int save_supervised(const char *name)
+/* Save all guests or, unless @keep_going, none. */
+static int save(struct guest *guests, int nr, bool keep_going)
 {
-	int status;
-	pid_t pid;
+	int err = 0, i;
 
-	fflush(NULL);
-	pid = fork();
-	if (pid < 0)
-		return fail("cannot fork: %m");
-	if (!pid) {
-		setsid();
-		_exit(!!save(name));
+	for (i = 0; i < nr; i++) {
+		if (!preserve_memory(&guests[i]))
+			continue;
+		guests[i].state = FAILED;
+		err = -1;
+		if (!keep_going)
+			return nr > 1 ? fail("no guest is saved, all go on") : -1;
 	}
-	while (waitpid(pid, &status, 0) != pid)
-		;
-	if (!WIFSIGNALED(status))
-		return WEXITSTATUS(status) ? -1 : 0;
-	fail("saving %s was killed by signal %d", name, WTERMSIG(status));
+	err |= side_by_side(guests, nr, keep_going, save_one, undo_save);
+	for (i = 0; err && !keep_going && i < nr; i++) {
+		close_saved(&guests[i].saved);
+		if (guests[i].state == DONE)
+			undo_save(guests[i].name);
+	}
 
-	return undo_save(name);
+	return err;
 }
 
-static int restore(const char *name)
+static int restore_one(struct guest *guest)
 {
 	int sock = -1, state = -1, err = -1;
+	const char *name = guest->name;
 	json_t *desc = NULL;
 	struct saved saved;
 	char path[32];
+	pid_t pid;
 
 	switch (get_saved(name, &saved)) {
 	case -1:
@@ -294,13 +401,12 @@ static int restore(const char *name)
 	case 0:
 		return fail("no guest %s is saved here: luvm list says which are", name);
 	}
-	if (!saved.head.incoming && qemu_pid(name))
+	if (!saved.head.incoming && qemu_pid(name) && !qemu_waits(name))
 		return fail("%s is saved for the next kernel, which this is not: luvm abandon lets it go on here",
 			    name);
-	desc = check_saved(name, &saved);
+	desc = read_saved(name, &saved);
 	if (!desc)
 		goto keep;
-	step(name, "checked");
 
 	/* One of an earlier try. As there are holders, it has not run the guest. */
 	if (kill_qemu(name))
@@ -312,7 +418,12 @@ static int restore(const char *name)
 		fail("%s: cannot write %s, or open %s: %m", name, path_of(name, ".json"), path);
 		goto keep;
 	}
-	sock = start_qemu(name, desc, saved.fd[MEMORY], true);
+	/* It takes longer to start than the sums do. Without the state it runs nothing. */
+	pid = start_qemu(name, desc, saved.fd[MEMORY], true);
+	if (pid < 0 || check_sums(name, &saved, desc))
+		goto keep;
+	step(name, "checked");
+	sock = wait_qemu(name, pid);
 	if (sock < 0)
 		goto keep;
 	step(name, "QEMU started");
@@ -320,10 +431,12 @@ static int restore(const char *name)
 		qemu_ended(name);
 		goto keep;
 	}
-	step(name, "state loaded");
-	if (drop(name, &saved))
+	if (qemu_loaded(name))
 		goto keep;
-	err = go_on(name, sock);
+	step(name, "state loaded");
+	/* If this fails there are no holders any more, so that QEMU alone has the guest. */
+	err = drop(name, &saved);
+	err |= go_on(name, sock);
 	goto out;
 
 keep:
@@ -335,6 +448,18 @@ out:
 	close_fd(&state);
 	json_decref(desc);
 	return err;
+}
+
+/* The child at work was killed. Without holders QEMU has loaded all of the guest. */
+static int undo_restore(const char *name)
+{
+	struct saved saved;
+	int is_saved = get_held(name, &saved);
+
+	close_saved(&saved);
+
+	return is_saved ? fail("%s is kept as it is: luvm restore %s tries again", name, name) :
+			  abandon(name);
 }
 
 /* Call @verb for all guests that have a file with this ending; -1 if one failed. */
@@ -358,16 +483,40 @@ static int for_all(const char *ending, int (*verb)(const char *name, void *arg),
 	return status;
 }
 
-static int restore_if_incoming(const char *name, void *arg)
+/* A growing list of guests. */
+struct guests {
+	struct guest *guest;
+	int nr;
+};
+
+/* Add @name, once. */
+static int add_guest(struct guests *guests, const char *name)
+{
+	struct guest *guest;
+
+	if (check_name(name))
+		return -1;
+	for (int i = 0; i < guests->nr; i++) {
+		if (!strcmp(guests->guest[i].name, name))
+			return fail("%s is named twice", name);
+	}
+	guests->guest = realloc(guests->guest, (guests->nr + 1) * sizeof(*guest));
+	guest = &guests->guest[guests->nr++];
+	*guest = (struct guest){ .name = strdup(name) };
+	memset(guest->saved.fd, -1, sizeof(guest->saved.fd));
+
+	return 0;
+}
+
+/* Add @name to the guests @arg if it comes from the previous kernel. */
+static int add_if_incoming(const char *name, void *arg)
 {
 	struct saved saved;
-	int is_saved = get_saved(name, &saved);
+	int is_saved = get_held(name, &saved);
 
-	(void)arg;
-	if (is_saved > 0)
-		close_saved(&saved);
+	close_saved(&saved);
 
-	return is_saved > 0 && saved.head.incoming ? restore(name) : is_saved < 0 ? -1 : 0;
+	return is_saved > 0 && saved.head.incoming ? add_guest(arg, name) : is_saved < 0 ? -1 : 0;
 }
 
 /* Add an object about @name to the array @arg. */
@@ -375,6 +524,7 @@ static int list_one(const char *name, void *arg)
 {
 	json_t *desc = json_load_file(path_of(name, ".json"), 0, NULL);
 	const char *state = "ended";
+	bool incoming = false;
 	pid_t pid = qemu_pid(name);
 	struct saved saved;
 	char status[32];
@@ -382,10 +532,11 @@ static int list_one(const char *name, void *arg)
 	int sock;
 
 	if (get_saved(name, &saved) > 0) {
-		state = saved.head.incoming || !pid ? "restorable" : "saved";
+		incoming = saved.head.incoming;
+		state = incoming || !pid || qemu_waits(name) ? "restorable" : "saved";
 		json_decref(desc);
-		desc = check_saved(name, &saved);
-		if (!desc)
+		desc = read_saved(name, &saved);
+		if (!desc || check_sums(name, &saved, desc))
 			state = "damaged";
 		close_saved(&saved);
 	} else if (pid) {
@@ -394,8 +545,9 @@ static int list_one(const char *name, void *arg)
 			"does not answer" : status;
 		close_fd(&sock);
 	}
-	object = json_pack("{s:s, s:s, s:I}", "name", name, "state", state, "memory",
-			   json_integer_value(json_object_get(desc, "memory")));
+	object = json_pack("{s:s, s:s, s:I, s:b}", "name", name, "state", state, "memory",
+			   json_integer_value(json_object_get(desc, "memory")),
+			   "previous kernel", incoming);
 	if (pid)
 		json_object_set_new(object, "pid", json_integer(pid));
 	json_array_append_new(arg, object);
@@ -410,13 +562,24 @@ static int list_not_held(const char *name, void *arg)
 	return access(path_of(name, ".held"), F_OK) ? list_one(name, arg) : 0;
 }
 
-static int list(bool as_json)
+/* Return: an array of all guests, or NULL. */
+static json_t *all_guests(void)
 {
-	json_t *guests = json_array(), *guest;
-	size_t i;
+	json_t *guests = json_array();
 
 	if (claim_all(true) | for_all(".held", list_one, guests) |
 	    for_all(".json", list_not_held, guests))
+		return NULL;
+
+	return guests;
+}
+
+static int list(bool as_json)
+{
+	json_t *guests = all_guests(), *guest;
+	size_t i;
+
+	if (!guests)
 		return -1;
 	if (as_json) {
 		json_dumpf(guests, stdout, JSON_INDENT(2));
@@ -454,7 +617,7 @@ static long long parse_size(const char *text)
 static int usage(void)
 {
 	fputs("usage: luvm [-v] start NAME [-m SIZE] [-- QEMU ARGUMENT...]\n"
-	      "       luvm [-v] save NAME...\n"
+	      "       luvm [-v] save [--keep-going] NAME...\n"
 	      "       luvm [-v] abandon NAME...\n"
 	      "       luvm [-v] restore [NAME...]\n"
 	      "       luvm [-v] list [--json]\n", stderr);
@@ -500,10 +663,58 @@ static int enter_run_dir(void)
 	return 0;
 }
 
+/* The verbs, with the options that each takes and the number of arguments. */
+static const struct {
+	const char *name, *options;
+	int min, max;
+} verbs[] = {
+	{ "start", "", 1, INT_MAX }, { "save", "k", 1, INT_MAX },
+	{ "abandon", "", 1, INT_MAX }, { "restore", "", 0, INT_MAX }, { "list", "j", 0, 0 },
+};
+
+enum { START, SAVE, ABANDON, RESTORE, LIST, NR_VERBS };
+
+static const struct option options[] = {
+	{ "keep-going", no_argument, NULL, 'k' },
+	{ "json", no_argument, NULL, 'j' },
+	{ }
+};
+
+static int run(int verb, int argc, char **argv, bool given[256])
+{
+	struct guests guests = { 0 };
+	int err = 0, i;
+
+	if (enter_run_dir())
+		return -1;
+	if (verb == START)
+		return check_name(argv[0]) || run_start(argc, argv) ? -1 : 0;
+	if (verb == LIST)
+		return list(given['j']);
+
+	for (i = 0; i < argc; i++) {
+		if (add_guest(&guests, argv[i]))
+			return -1;
+	}
+	if (claim_all(verb == ABANDON))
+		return -1;
+	if (verb == SAVE)
+		return save(guests.guest, guests.nr, given['k']);
+	if (verb == ABANDON) {
+		for (i = 0; i < argc; i++)
+			err |= abandon(argv[i]);
+		return err;
+	}
+	if (!argc)
+		err = for_all(".held", add_if_incoming, &guests);
+
+	return err | side_by_side(guests.guest, guests.nr, true, restore_one, undo_restore);
+}
+
 int main(int argc, char **argv)
 {
-	int (*verb)(const char *name) = NULL;
-	int status = 0;
+	bool given[256] = { false };
+	int verb, c;
 
 	signal(SIGPIPE, SIG_IGN);
 	if (argc > 1 && !strcmp(argv[1], "-v")) {
@@ -515,32 +726,20 @@ int main(int argc, char **argv)
 		return usage();
 	argv++;
 	argc--;
-	if (!strcmp(argv[0], "list")) {
-		if (argc > 2 || (argc == 2 && strcmp(argv[1], "--json")))
+	for (verb = 0; verb < NR_VERBS && strcmp(argv[0], verbs[verb].name); verb++)
+		;
+	if (verb == NR_VERBS)
+		return usage();
+	/* The arguments of start are those of QEMU. */
+	while (verb != START && (c = getopt_long(argc, argv, "+", options, NULL)) != -1) {
+		if (!strchr(verbs[verb].options, c))
 			return usage();
-		return enter_run_dir() || list(argc == 2) ? 1 : 0;
+		given[c] = true;
 	}
-	if (!strcmp(argv[0], "save"))
-		verb = save_supervised;
-	else if (!strcmp(argv[0], "abandon"))
-		verb = abandon;
-	else if (!strcmp(argv[0], "restore"))
-		verb = restore;
-	else if (strcmp(argv[0], "start"))
-		return usage();
-	if (argc < 2 && verb != restore)
+	argv += optind;
+	argc -= optind;
+	if (argc < verbs[verb].min || argc > verbs[verb].max)
 		return usage();
 
-	if (enter_run_dir())
-		return 1;
-	if (!verb)
-		return check_name(argv[1]) || run_start(argc - 1, argv + 1) ? 1 : 0;
-	if (claim_all(verb == abandon))
-		return 1;
-	if (argc < 2)
-		return for_all(".held", restore_if_incoming, NULL) ? 1 : 0;
-	for (int i = 1; i < argc; i++)
-		status |= check_name(argv[i]) || verb(argv[i]);
-
-	return !!status;
+	return run(verb, argc, argv, given) ? 1 : 0;
 }

@@ -48,6 +48,7 @@
 #define VERSION		1	/* of the description */
 #define MAX_SESSIONS	744	/* as many as LUO takes */
 #define QMP_SECONDS	60	/* how long QEMU may take for one thing */
+#define LUO_SECONDS	2	/* how long /dev/liveupdate may be in use */
 #define MEMORY_FD	3	/* in QEMU */
 #define PID_FD		4
 #define SAMPLES		1024	/* pages of memory in its checksum */
@@ -87,18 +88,23 @@ int qmp_status(const char *name, int sock, const char *command, const char *want
 int migrate(const char *name, int sock, const char *command, int fd);
 int go_on(const char *name, int sock);
 pid_t qemu_pid(const char *name);
+bool qemu_waits(const char *name);
+int qemu_loaded(const char *name);
 int kill_qemu(const char *name);
 int qemu_ended(const char *name);
-int start_qemu(const char *name, json_t *desc, int memory, bool incoming);
+pid_t start_qemu(const char *name, json_t *desc, int memory, bool incoming);
+int wait_qemu(const char *name, pid_t pid);
 
 /* saved.c: memfds, sessions and who holds them */
 int check_file(const char *name, const char *what, int fd, int seals, long long size);
 int make_memfd(const char *name, const char *what);
 int checksum(const char *name, int fd, char sum[17]);
-json_t *check_saved(const char *name, struct saved *saved);
+json_t *read_saved(const char *name, const struct saved *saved);
+int check_sums(const char *name, const struct saved *saved, json_t *desc);
 int open_luo(bool optional);
 int luo_session(int luo, unsigned long request, int slot);
 int hold(const char *name, const struct saved *saved);
+int get_held(const char *name, struct saved *saved);
 int get_saved(const char *name, struct saved *saved);
 int drop(const char *name, struct saved *saved);
 int claim_all(bool optional);

@@ -211,6 +211,34 @@ pid_t qemu_pid(const char *name)
 	return pid;
 }
 
+/*
+ * Whether QEMU waits for the state of the guest, as the one that luvm restore starts: then
+ * an empty line follows in its pid file. With @loaded it does not wait any more.
+ */
+static bool qemu_state(const char *name, bool loaded)
+{
+	int fd = open(path_of(name, ".pid"), O_RDWR | O_CLOEXEC);
+	char buf[16] = "", *end = NULL;
+
+	if (fd >= 0 && pread(fd, buf, sizeof(buf) - 1, 0) > 0)
+		end = strstr(buf, "\n\n");
+	if (end && loaded && !ftruncate(fd, end + 1 - buf))
+		end = NULL;
+	close_fd(&fd);
+
+	return end;
+}
+
+bool qemu_waits(const char *name)
+{
+	return qemu_pid(name) && qemu_state(name, false);
+}
+
+int qemu_loaded(const char *name)
+{
+	return qemu_state(name, true) ? fail("cannot write %s: %m", path_of(name, ".pid")) : 0;
+}
+
 /* Kill it, and wait until it does not use its memory any more. */
 int kill_qemu(const char *name)
 {
@@ -280,7 +308,7 @@ static char **qemu_command(const char *name, json_t *desc, bool incoming)
 }
 
 static void __noreturn exec_qemu(char **argv, const char *dir, int log, int memory,
-				 int pid_file)
+				 int pid_file, bool incoming)
 {
 	int null = open("/dev/null", O_RDWR);
 
@@ -289,7 +317,7 @@ static void __noreturn exec_qemu(char **argv, const char *dir, int log, int memo
 	/* Out of the way of the numbers that they get. */
 	memory = fcntl(memory, F_DUPFD_CLOEXEC, 100);
 	pid_file = fcntl(pid_file, F_DUPFD_CLOEXEC, 100);
-	if (dprintf(pid_file, "%d\n", getpid()) < 0 || chdir(dir) ||
+	if (dprintf(pid_file, "%d\n%s", getpid(), incoming ? "\n" : "") < 0 || chdir(dir) ||
 	    dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 ||
 	    dup2(memory, MEMORY_FD) < 0 || dup2(pid_file, PID_FD) < 0)
 		dprintf(log, "cannot prepare QEMU in %s: %m\n", dir);
@@ -299,15 +327,13 @@ static void __noreturn exec_qemu(char **argv, const char *dir, int log, int memo
 	_exit(1);
 }
 
-/* Return: a QMP socket of a new QEMU, or -1 with none left. */
-int start_qemu(const char *name, json_t *desc, int memory, bool incoming)
+/* Return: the pid of a new QEMU, or -1. */
+pid_t start_qemu(const char *name, json_t *desc, int memory, bool incoming)
 {
 	int pid_file = open(path_of(name, ".pid"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	int log = open(path_of(name, ".log"), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC,
 		       0600);
 	char **argv = qemu_command(name, desc, incoming);
-	time_t deadline = 0;
-	int sock = -1;
 	pid_t pid;
 
 	if (pid_file < 0 || log < 0 || !argv)
@@ -320,11 +346,20 @@ int start_qemu(const char *name, json_t *desc, int memory, bool incoming)
 	pid = fork();
 	if (!pid)
 		exec_qemu(argv, json_string_value(json_object_get(desc, "directory")), log,
-			  memory, pid_file);
+			  memory, pid_file, incoming);
 	close(log);
 	close(pid_file);
 	if (pid < 0)
 		return fail("cannot fork: %m");
+
+	return pid;
+}
+
+/* Return: a QMP socket of the QEMU that start_qemu() has started, or -1 with none left. */
+int wait_qemu(const char *name, pid_t pid)
+{
+	time_t deadline = 0;
+	int sock;
 
 	do {
 		if (waitpid(pid, NULL, WNOHANG) == pid)

@@ -84,17 +84,16 @@ int checksum(const char *name, int fd, char sum[17])
 }
 
 /*
- * Check everything about a saved guest before any of it is used. Return: its
- * description, or NULL.
+ * Check seals, sizes and description of a saved guest before any of it is used. Return:
+ * the description, or NULL.
  */
-json_t *check_saved(const char *name, struct saved *saved)
+json_t *read_saved(const char *name, const struct saved *saved)
 {
 	static const int seals[] = { [MEMORY] = MEMORY_SEALS, [STATE] = CONTENT_SEALS,
 				     [DESCRIPTION] = CONTENT_SEALS };
 	const char *own_name, *qemu, *dir, *sums[NR_FILES];
 	json_int_t version, sizes[NR_FILES] = { 0 };
 	json_t *desc, *args;
-	char sum[17];
 	int i, fd;
 
 	for (i = MEMORY; i < NR_FILES; i++) {
@@ -120,16 +119,8 @@ json_t *check_saved(const char *name, struct saved *saved)
 	}
 
 	for (i = MEMORY; i <= STATE; i++) {
-		fd = saved->fd[i];
-		if (check_file(name, file_names[i], fd, seals[i], sizes[i]) ||
-		    checksum(name, fd, sum))
+		if (check_file(name, file_names[i], saved->fd[i], seals[i], sizes[i]))
 			goto bad;
-		if (strcmp(sum, sums[i])) {
-			fail("%s: the %s does not belong to the %s: its checksum is %s, must be %s",
-			     name, file_names[i], file_names[i == MEMORY ? STATE : DESCRIPTION],
-			     sum, sums[i]);
-			goto bad;
-		}
 	}
 
 	return desc;
@@ -138,13 +129,38 @@ bad:
 	return NULL;
 }
 
+/* Compare the checksums with those in the description, which read_saved() has checked. */
+int check_sums(const char *name, const struct saved *saved, json_t *desc)
+{
+	const char *must[NR_FILES];
+	char sum[17];
+
+	json_unpack(desc, "{s:s, s:s}", "memory checksum", &must[MEMORY],
+		    "state checksum", &must[STATE]);
+	for (int i = MEMORY; i <= STATE; i++) {
+		if (checksum(name, saved->fd[i], sum))
+			return -1;
+		if (strcmp(sum, must[i]))
+			return fail("%s: the %s does not belong to the %s: its checksum is %s, must be %s",
+				    name, file_names[i],
+				    file_names[i == MEMORY ? STATE : DESCRIPTION], sum, must[i]);
+	}
+
+	return 0;
+}
+
 /* -- LUO -- */
 
 /* Return: /dev/liveupdate, or -1; silent if @optional. */
 int open_luo(bool optional)
 {
-	int luo = open("/dev/liveupdate", O_RDWR | O_CLOEXEC);
+	time_t deadline = 0;
+	int luo;
 
+	/* One process can have it open at a time, and may be another child of this luvm. */
+	do {
+		luo = open("/dev/liveupdate", O_RDWR | O_CLOEXEC);
+	} while (luo < 0 && errno == EBUSY && wait_some(&deadline, LUO_SECONDS));
 	if (luo >= 0 || optional)
 		return luo;
 	if (errno == ENOENT || errno == ENXIO || errno == ENODEV)
@@ -168,16 +184,18 @@ int luo_session(int luo, unsigned long request, int slot)
 /* Wait until the session of this number is closed by all, and its memory thawed. */
 static int wait_dropped(const char *name, int slot)
 {
-	int luo = open_luo(false), session = -1;
 	time_t deadline = 0;
+	int luo, session;
 
-	if (luo < 0)
-		return -1;
-	while (session < 0 && wait_some(&deadline, QMP_SECONDS))
+	do {
+		luo = open_luo(false);
+		if (luo < 0)
+			return -1;
 		session = luo_session(luo, LIVEUPDATE_IOCTL_CREATE_SESSION, slot);
-	close(luo);
+		close(luo);
+	} while (session < 0 && wait_some(&deadline, QMP_SECONDS));
 	if (session < 0)
-		return fail("%s: somebody keeps session luvm.%d open", name, slot);
+		return fail("%s: another process has session luvm.%d open", name, slot);
 	close(session);
 
 	return 0;
@@ -264,16 +282,15 @@ int hold(const char *name, const struct saved *saved)
 }
 
 /*
- * Get copies of what the holders of a guest have. Return: 1, or 0 if there are no
- * holders, or -1.
+ * Get copies of the file descriptors that the holders of a guest have. Return: 1, or 0 if
+ * there are no holders, or -1.
  */
-int get_saved(const char *name, struct saved *saved)
+int get_held(const char *name, struct saved *saved)
 {
 	struct iovec iov = { .iov_base = &saved->head, .iov_len = sizeof(saved->head) };
 	char control[CMSG_SPACE(NR_FILES * sizeof(int))];
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
 			      .msg_controllen = sizeof(control) };
-	struct liveupdate_session_retrieve_fd arg = { .size = sizeof(arg) };
 	int sock = connect_to(path_of(name, ".held"), SOCK_SEQPACKET, 5);
 	struct cmsghdr *cmsg;
 
@@ -289,38 +306,50 @@ int get_saved(const char *name, struct saved *saved)
 	cmsg = CMSG_FIRSTHDR(&msg);
 	memcpy(saved->fd, CMSG_DATA(cmsg), cmsg->cmsg_len - CMSG_LEN(0));
 
-	/* LUO gives out the same file as often as it is asked. */
-	for (arg.token = MEMORY; saved->head.incoming && arg.token < NR_FILES; arg.token++) {
+	return 1;
+}
+
+/* The same with all files, retrieved if they come from the previous kernel. */
+int get_saved(const char *name, struct saved *saved)
+{
+	struct liveupdate_session_retrieve_fd arg = { .size = sizeof(arg) };
+	int is_saved = get_held(name, saved);
+
+	/* LUO returns the same file each time. */
+	for (arg.token = MEMORY; is_saved > 0 && saved->head.incoming && arg.token < NR_FILES;
+	     arg.token++) {
 		if (ioctl(saved->fd[SESSION], LIVEUPDATE_SESSION_RETRIEVE_FD, &arg))
 			fail("%s: cannot retrieve the %s: %m", name, file_names[arg.token]);
 		else
 			saved->fd[arg.token] = arg.fd;
 	}
 
-	return 1;
+	return is_saved;
 }
 
 /*
- * Give up what is saved, and with it the holders. @saved keeps its files but not
- * the session.
+ * Drop the session, and with it the holders. @saved keeps its files.
  */
 int drop(const char *name, struct saved *saved)
 {
 	struct liveupdate_session_finish arg = { .size = sizeof(arg) };
-	int sock;
+	int sock = connect_to(path_of(name, ".held"), SOCK_SEQPACKET, 5), err = 0;
 
-	if (saved->head.incoming && ioctl(saved->fd[SESSION], LIVEUPDATE_SESSION_FINISH, &arg))
-		return fail("%s: cannot finish the session: %m", name);
-
-	sock = connect_to(path_of(name, ".held"), SOCK_SEQPACKET, 5);
+	/*
+	 * The holders first: if this process is killed here, the end of the last of them
+	 * finishes the session, while a finished session that is held looks like a damaged
+	 * guest.
+	 */
 	if (sock >= 0) {
 		send(sock, "q", 1, MSG_NOSIGNAL);
 		close(sock);
 	}
 	unlink(path_of(name, ".held"));
+	if (saved->head.incoming && ioctl(saved->fd[SESSION], LIVEUPDATE_SESSION_FINISH, &arg))
+		err = fail("%s: cannot finish the session: %m", name);
 	close_fd(&saved->fd[SESSION]);
 
-	return saved->head.incoming ? 0 : wait_dropped(name, saved->head.slot);
+	return saved->head.incoming ? err : wait_dropped(name, saved->head.slot);
 }
 
 /*
