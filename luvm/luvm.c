@@ -21,8 +21,8 @@
  * LUO has no list of its sessions, so they are numbered: "luvm.0" and so on. The
  * description says which guest it is.
  *
- * Here are the verbs; qemu.c talks to QEMU, saved.c to LUO, both use util.c, and
- * neither calls this file.
+ * Here are the verbs; qemu.c talks to QEMU, saved.c to LUO, image.c reads kernel images,
+ * all use util.c, and none calls this file.
  *
  * Files in the run directory: lock, which serializes luvm; NAME.json, the description;
  * NAME.qmp; NAME.pid, on which QEMU has a lock as long as it lives; NAME.log;
@@ -596,6 +596,71 @@ static int list(bool as_json)
 	return 0;
 }
 
+static bool is_named(const char *name, char **names)
+{
+	while (*names && strcmp(*names, name))
+		names++;
+
+	return *names;
+}
+
+/* Print whether @names, or if there are none all guests, survive an update to @kernel. */
+static int check(const char *from, const char *kernel, char **names)
+{
+	const char *reason, *name, *state, *problem;
+	json_t *guests = all_guests(), *guest;
+	struct image old, new;
+	int err, found = 0;
+	size_t i;
+
+	if (!guests || (from ? read_image(from, &old) : read_running(NULL, &old)) ||
+	    read_image(kernel, &new))
+		return -1;
+	reason = mismatch(&old, &new);
+	err = reason ? -1 : 0;
+	printf("%s: %s\n", old.path, image_versions(&old));
+	printf("%s: %s\n", new.path, image_versions(&new));
+	printf("%s: %s%s\n", new.path, reason ? "no guest survives: " : "guests survive",
+	       reason ?: "");
+
+	json_array_foreach(guests, i, guest) {
+		name = json_string_value(json_object_get(guest, "name"));
+		state = json_string_value(json_object_get(guest, "state"));
+		if (*names && !is_named(name, names))
+			continue;
+		found++;
+		if (json_is_true(json_object_get(guest, "previous kernel")))
+			problem = "it is still that of the previous kernel: restore it";
+		else if (strcmp(state, "running") && strcmp(state, "saved") &&
+			 strcmp(state, "restorable"))
+			problem = "luvm save takes guests that run";
+		else
+			problem = reason;
+		printf("%-20s %-12s %s%s\n", name, state,
+		       problem ? "does not survive: " : "survives", problem ?: "");
+		err |= problem ? -1 : 0;
+	}
+	while (*names)
+		err |= check_name(*names++), found--;
+	if (found < 0)
+		return fail("some of these guests do not exist: luvm list says which do");
+
+	return err;
+}
+
+/* See before guests are stopped that they survive the update. */
+static int check_update(const char *from, const char *kernel)
+{
+	struct image old, new;
+	const char *reason;
+
+	if (read_running(from, &old) || read_image(kernel, &new))
+		return -1;
+	reason = mismatch(&old, &new);
+
+	return reason ? fail("no guest survives an update to %s: %s", kernel, reason) : 0;
+}
+
 /* Return: a positive multiple of the page size, or -1 for what is none. */
 static long long parse_size(const char *text)
 {
@@ -617,10 +682,11 @@ static long long parse_size(const char *text)
 static int usage(void)
 {
 	fputs("usage: luvm [-v] start NAME [-m SIZE] [-- QEMU ARGUMENT...]\n"
-	      "       luvm [-v] save [--keep-going] NAME...\n"
+	      "       luvm [-v] save [--keep-going] [--for KERNEL [--from KERNEL] [--force]] NAME...\n"
 	      "       luvm [-v] abandon NAME...\n"
 	      "       luvm [-v] restore [NAME...]\n"
-	      "       luvm [-v] list [--json]\n", stderr);
+	      "       luvm [-v] list [--json]\n"
+	      "       luvm [-v] check [--from KERNEL] KERNEL [NAME...]\n", stderr);
 	return 2;
 }
 
@@ -668,19 +734,23 @@ static const struct {
 	const char *name, *options;
 	int min, max;
 } verbs[] = {
-	{ "start", "", 1, INT_MAX }, { "save", "k", 1, INT_MAX },
+	{ "start", "", 1, INT_MAX }, { "save", "ktfF", 1, INT_MAX },
 	{ "abandon", "", 1, INT_MAX }, { "restore", "", 0, INT_MAX }, { "list", "j", 0, 0 },
+	{ "check", "f", 1, INT_MAX },
 };
 
-enum { START, SAVE, ABANDON, RESTORE, LIST, NR_VERBS };
+enum { START, SAVE, ABANDON, RESTORE, LIST, CHECK, NR_VERBS };
 
 static const struct option options[] = {
 	{ "keep-going", no_argument, NULL, 'k' },
+	{ "for", required_argument, NULL, 't' },
+	{ "from", required_argument, NULL, 'f' },
+	{ "force", no_argument, NULL, 'F' },
 	{ "json", no_argument, NULL, 'j' },
 	{ }
 };
 
-static int run(int verb, int argc, char **argv, bool given[256])
+static int run(int verb, int argc, char **argv, bool given[256], const char *to, const char *from)
 {
 	struct guests guests = { 0 };
 	int err = 0, i;
@@ -691,11 +761,15 @@ static int run(int verb, int argc, char **argv, bool given[256])
 		return check_name(argv[0]) || run_start(argc, argv) ? -1 : 0;
 	if (verb == LIST)
 		return list(given['j']);
+	if (verb == CHECK)
+		return check(from, argv[0], argv + 1);
 
 	for (i = 0; i < argc; i++) {
 		if (add_guest(&guests, argv[i]))
 			return -1;
 	}
+	if (to && check_update(from, to) && !given['F'])
+		return fail("no guest is saved, all go on (--force saves them)");
 	if (claim_all(verb == ABANDON))
 		return -1;
 	if (verb == SAVE)
@@ -713,6 +787,7 @@ static int run(int verb, int argc, char **argv, bool given[256])
 
 int main(int argc, char **argv)
 {
+	const char *to = NULL, *from = NULL;
 	bool given[256] = { false };
 	int verb, c;
 
@@ -735,11 +810,16 @@ int main(int argc, char **argv)
 		if (!strchr(verbs[verb].options, c))
 			return usage();
 		given[c] = true;
+		if (c == 't')
+			to = optarg;
+		if (c == 'f')
+			from = optarg;
 	}
 	argv += optind;
 	argc -= optind;
-	if (argc < verbs[verb].min || argc > verbs[verb].max)
+	if (argc < verbs[verb].min || argc > verbs[verb].max ||
+	    (verb == SAVE && !to && (from || given['F'])))
 		return usage();
 
-	return run(verb, argc, argv, given) ? 1 : 0;
+	return run(verb, argc, argv, given, to, from) ? 1 : 0;
 }

@@ -66,6 +66,16 @@ struct saved {
 	int fd[NR_FILES];	/* -1: none */
 };
 
+/* A kernel image: masks of the versions that it knows. */
+struct image {
+	const char *path;
+	int machine;		/* EM_... of ELF */
+	bool running;		/* it has what /proc/version shows */
+	uint32_t kho, luo, session, memfd;
+	bool huge;		/* CONFIG_TRANSPARENT_HUGEPAGE */
+	bool exec;		/* F_SEAL_EXEC comes back without other seals */
+};
+
 extern const char * const file_names[NR_FILES];
 extern const char *run_dir;
 extern bool verbose;
@@ -108,5 +118,11 @@ int get_held(const char *name, struct saved *saved);
 int get_saved(const char *name, struct saved *saved);
 int drop(const char *name, struct saved *saved);
 int claim_all(bool optional);
+
+/* image.c: kernel images */
+int read_image(const char *path, struct image *image);
+int read_running(const char *path, struct image *image);
+const char *image_versions(const struct image *image);
+const char *mismatch(const struct image *from, const struct image *to);
 
 #endif /* LUVM_H */

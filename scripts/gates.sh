@@ -609,6 +609,79 @@ luvm_can_be_installed() {
 	[[ ! -s $scratch/log ]]
 }
 
+# luvm_says STATUS FROM TO TEXT: what luvm check must exit with, and have in its last line
+luvm_says() {
+	local is=0
+
+	LUVM_DIR=$scratch/run luvm/luvm check --from "$2" "$3" >"$scratch/log" 2>&1 || is=$?
+	[[ $is == "$1" ]] && tail -n 1 "$scratch/log" | grep -qF "$4" && return
+	sed 's/^/# /' "$scratch/log"
+	echo "# status $is, must be $1"
+	return 1
+}
+
+# What luvm check reads from kernels, from changed and damaged ones, and from ones packed
+# in other ways; those called Image and zboot have what boots arm64.
+luvm_knows_kernels() {
+	local new=$seals/arch/x86/boot/bzImage old=$base/arch/x86/boot/bzImage
+	local rows row status from to text number=0 result failed=0
+
+	make -s -B -C luvm LINUX="$PWD/linux"
+	cp "$new" "$scratch/new"
+	cp "$old" "$scratch/old"
+	[[ $series_base == 7.3 ]] ||
+		python3 tests/images.py "$new" "$seals/arch/x86/boot/compressed/vmlinux.bin" "$scratch"
+	mapfile -t rows <<-'END'
+		0 new  new            guests survive
+		1 new  old            does not know memfd-v2
+		1 old  new            writes memfd-v1, which has no seals
+		0 new  gzip           guests survive
+		0 new  zstd           guests survive
+		0 new  lz4            guests survive
+		0 new  xz             guests survive
+		0 new  lzma           guests survive
+		0 new  bzip2          guests survive
+		0 new  lzop           guests survive
+		1 new  kho-v4         does not know kho-v1
+		1 new  session-v3     does not know luo-session-v2
+		1 new  no-luo         cannot take memfds over (CONFIG_LIVEUPDATE)
+		1 no-luo new          cannot hand memfds over (CONFIG_LIVEUPDATE)
+		1 new  memfd-v3       does not know memfd-v2
+		1 memfd-v3 new        does not know memfd-v3
+		1 new  memfd-v20      does not know memfd-v2
+		1 new  text-only      does not know memfd-v2
+		1 new  no-flags       makes memory with F_SEAL_EXEC executable
+		1 new  no-thp         has no CONFIG_TRANSPARENT_HUGEPAGE
+		0 no-thp new          guests survive
+		1 new  other-machine  is for another architecture
+		1 new  Image          is for another architecture
+		0 Image Image.gz      guests survive
+		0 Image zboot         guests survive
+		1 new  bit            is damaged: gzip cannot unpack it
+		1 new  cut            is cut short
+		1 new  size           is damaged: unpacked it is
+		1 new  header         is no kernel image
+		1 new  empty          is no kernel image
+		1 new  .              is no kernel image
+		1 new  log            is no kernel image
+		1 new  none           cannot open the kernel
+	END
+	[[ $series_base != 7.3 ]] || rows=(
+		"0 new new  guests survive"
+		"0 old new  guests survive"
+		"1 new old  makes memory with F_SEAL_EXEC executable"
+		"1 old old  makes memory with F_SEAL_EXEC executable")
+	echo "TAP version 13"
+	echo "1..${#rows[@]}"
+	for row in "${rows[@]}"; do
+		read -r status from to text <<<"$row"
+		number=$((number + 1)) result=ok
+		luvm_says "$status" "$scratch/$from" "$scratch/$to" "$text" || { result="not ok"; failed=1; }
+		echo "$result $number $from to $to: $text"
+	done
+	return "$failed"
+}
+
 # DEMO=base must fail, for this reason and no other
 demo_needs_the_series() {
 	DEMO=base fails scripts/demo
