@@ -110,16 +110,26 @@ def phases(events):
     return found
 
 
-def draw(path, found, ticks, summary):
+def blackouts(events):
+    """Return the (stop, running again) of each guest, in the order of the stops."""
+    said = [(when, text.split(": ")) for when, port, text in events if port == "host"]
+    stops = {word[1]: when for when, word in said if word[2:] == ["guest stopped"]}
+    runs = {word[1]: when for when, word in said if word[2:] == ["guest running"]}
+    return [(stops[name], runs[name]) for name in sorted(stops, key=stops.get)]
+
+
+def draw(path, found, ticks, summary, guests):
     """Write the timeline as SVG; ticks are the guest's lines. Seconds."""
     zero, end = found[0][0], found[-1][0]
-    first, last = zero - (end - zero) * 0.12, end + (end - zero) * 0.12
+    first = min([zero] + [stop for stop, _ in guests])
+    last = max([end] + [running for _, running in guests])
+    first, last = first - (last - first) * 0.12, last + (last - first) * 0.12
 
     def x(when):
         return 20 + 860 * (when - first) / (last - first)
 
     out = ['<svg xmlns="http://www.w3.org/2000/svg" width="900" '
-           f'height="{110 + 20 * len(found)}" font-family="sans-serif" font-size="13">',
+           f'height="{110 + 20 * len(found) + 6 * len(guests)}" font-family="sans-serif" font-size="13">',
            '<rect width="100%" height="100%" fill="white"/>',
            f'<text x="20" y="24" font-size="15">{summary}</text>',
            '<text x="20" y="48" fill="#555">each line of the guest</text>']
@@ -135,6 +145,9 @@ def draw(path, found, ticks, summary):
                    f'fill="{colour or "black"}"/>'
                    f'<text x="40" y="{110 + 20 * i}">{label}: after '
                    f'{(when - zero) * 1000:.0f} ms ({took:.0f} ms)</text>')
+    for i, (stop, running) in enumerate(guests if len(guests) > 1 else []):
+        out.append(f'<rect x="{x(stop):.1f}" y="{100 + 20 * len(found) + 6 * i}" '
+                   f'width="{x(running) - x(stop):.1f}" height="4" fill="#e15759"/>')
     with open(path, "w", encoding="utf-8") as file:
         file.write("\n".join(out + ["</svg>", ""]))
 
@@ -160,7 +173,12 @@ def main():
     first = [event for event in events if event[1] == "guest" and event[0] >= found[-3][0]][0]
     summary = (f"guest stopped for {(found[-1][0] - stop) * 1000:.0f} ms, "
                f"silent for {(first[0] - last[0]) * 1000:.0f} ms")
-    draw(svg, found, ticks, summary)
+    guests = blackouts(events)
+    if len(guests) > 1:
+        each = sorted(running - stop for stop, running in guests)
+        summary += (f"; {len(guests)} guests: {each[len(each) // 2] * 1000:.0f} ms in the median, "
+                    f"{each[-1] * 1000:.0f} ms at most")
+    draw(svg, found, ticks, summary, guests)
     print(f"\nold kernel, last line of the guest:  {last[2]}")
     print(f"new kernel, first line of the guest: {first[2]}")
     print(f"all {len(ticks)} lines are there, in order, with the right sums of memory")
