@@ -16,7 +16,7 @@ DEMO=disk scripts/demo
 work=build/demo-run
 status=0
 : >"$work/kills.tap"
-timeout --kill-after=5 900 qemu-system-x86_64 -M q35 -cpu max -accel tcg -m 2G -smp 2 \
+timeout --kill-after=5 1800 qemu-system-x86_64 -M q35 -cpu max -accel tcg -m 2G -smp 2 \
 	-nodefaults -no-user-config -display none -no-reboot \
 	-kernel build/demo-x86_64/arch/x86/boot/bzImage -initrd "$work/initrd" \
 	-append "console=ttyS0 liveupdate=on kho=on kunit.enable=0 panic=-1 STAGE=1 KILLS=1" \
