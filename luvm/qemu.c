@@ -144,13 +144,19 @@ static int ignore_shared(const char *name, int sock, bool on)
 /* Migrate to, or come from, the file @fd, and wait for the end. */
 int migrate(const char *name, int sock, const char *command, int fd)
 {
+	char status[32], uri[64];
+	int done, major = 0;
 	time_t deadline = 0;
-	char status[32];
-	int done;
+	json_t *version;
 
+	version = qmp(name, sock, "query-version", NULL, -1);
+	json_unpack(version, "{s:{s:i}}", "qemu", "major", &major);
+	json_decref(version);
+	/* New ones take no files as fd:, and old ones do not know file:. */
+	snprintf(uri, sizeof(uri), major < 9 ? "fd:luvm" : "file:/proc/%d/fd/%d", getpid(), fd);
 	if (ignore_shared(name, sock, true) ||
-	    qmp_do(name, sock, "getfd", json_pack("{s:s}", "fdname", "luvm"), fd) ||
-	    qmp_do(name, sock, command, json_pack("{s:s}", "uri", "fd:luvm"), -1))
+	    (major < 9 && qmp_do(name, sock, "getfd", json_pack("{s:s}", "fdname", "luvm"), fd)) ||
+	    qmp_do(name, sock, command, json_pack("{s:s}", "uri", uri), -1))
 		return -1;
 
 	do {
