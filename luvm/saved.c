@@ -226,12 +226,23 @@ static void __noreturn serve(int sock, const struct saved *saved)
 	}
 }
 
+/* Write to a file that there may be. */
+static void write_to(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		dprintf(fd, "%s", text);
+		close(fd);
+	}
+}
+
 /* Fork two holders of what is saved. The caller keeps its copies. */
 int hold(const char *name, const struct saved *saved)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	int fd, adj, holders = 0, pipes[2];
+	int fd, holders = 0, pipes[2];
 	struct saved mine = *saved;
 	char ready;
 	pid_t pid;
@@ -257,11 +268,10 @@ int hold(const char *name, const struct saved *saved)
 		}
 		close_range(0, 99, 0);
 		open("/dev/null", O_RDWR);
-		adj = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-		if (adj >= 0) {
-			dprintf(adj, "-1000");
-			close(adj);
-		}
+		/* systemd ends them neither with their unit nor, for the @, before a kexec. */
+		write_to("/sys/fs/cgroup/cgroup.procs", "0");
+		program_invocation_name[0] = '@';
+		write_to("/proc/self/oom_score_adj", "-1000");
 		if (fork() < 0)
 			_exit(1);
 		/* Who waits for this may be gone: the guest has to be held all the same. */
