@@ -6,7 +6,7 @@ help: ## list the targets (this)
 run: ## a live update that shows which file seals survive
 	@scripts/run
 
-demo: ## a virtual machine goes on while its host's kernel is replaced (GUESTS=N)
+demo: ## a virtual machine goes on while its host's kernel is replaced (GUESTS=N HOST=debian)
 	@scripts/demo
 
 check: ## the tests (LIST=1: which; ONLY=a,b ALSO=a,b ALL=1 DEBUG=1)
@@ -35,7 +35,10 @@ install: ## luvm, which carries virtual machines over (PREFIX, DESTDIR)
 	@test -f /usr/include/linux/liveupdate.h || scripts/tree
 	@$(MAKE) -s -C luvm install
 
+deb: ## Debian packages of the kernel with all series, and of luvm
+	@scripts/deb
+
 clean: ## remove what is built; linux/ and dl/ stay
 	rm -rf build [0-9]*/build
 
-.PHONY: help run demo check shell bench mutants fetch tree export install clean
+.PHONY: help run demo check shell bench mutants fetch tree export install deb clean

@@ -198,9 +198,34 @@ seed_build() {
 	mv "$2.tmp" "$2"
 }
 
-# build_with CONFIG FROM TO SOURCE: TO starts as a copy of FROM, which is of the same
+# build_with "CONFIG..." FROM TO SOURCE: TO starts as a copy of FROM, which is of the same
 # SOURCE, with configs/CONFIG.config on top
 build_with() {
+	local config options=()
+
+	for config in $1; do
+		options+=(-c "configs/$config.config")
+	done
 	seed_build "$2" "$3" "$4" "$4"
-	runner -B -d "$3" -s "$4" -c "configs/$1.config"
+	runner -B -d "$3" -s "$4" "${options[@]}"
+}
+
+# debian SUITE PACKAGES TARGET OPTION...: make a root of Debian with these packages and that
+# of luvm, from the mirror that apt is set up with, which may be older than it says
+debian() {
+	local mirror folder options=()
+
+	mirror=$(apt-get indextargets --format "\$(REPO_URI)" 'Created-By: Packages' 'Component: main' |
+		head -n 1)
+	curl -sfI -o /dev/null "${mirror%/}/dists/$1/InRelease" ||
+		die "no Debian $1 can be had from the mirror that apt is set up with: see SUITE, and the network"
+	for folder in man doc locale; do
+		options+=("--dpkgopt=path-exclude=/usr/share/$folder/*")
+	done
+	# shellcheck disable=SC2016 # for mmdebstrap
+	logged debian.log mmdebstrap --variant=essential --include="$2,libjansson4" "${options[@]}" \
+		--aptopt='Acquire::Check-Valid-Until "false"' \
+		--customize-hook='copy-in '"$(echo build/deb/luvm_*.deb)"' /' \
+		--customize-hook='chroot "$1" sh -c "dpkg -i /luvm_*.deb && rm /luvm_*.deb"' \
+		"${@:4}" "$1" "$3" "${mirror%/}"
 }

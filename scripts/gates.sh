@@ -687,3 +687,16 @@ demo_needs_the_series() {
 	DEMO=base fails scripts/demo
 	grep -q 'seals of the memory are SEAL, must be SEAL|SHRINK|GROW|EXEC' "$scratch/log"
 }
+
+systemd_carries_over() {
+	HOST=debian scripts/demo
+}
+
+package_can_be_installed() {
+	local units="luvm-save.service luvm-restore.service luvm@guest.service"
+
+	scripts/deb luvm
+	lintian --fail-on error build/deb/luvm_*.changes
+	debian "$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)" systemd - --format=null \
+		--customize-hook="chroot \"\$1\" sh -ec 'luvm list --json; systemd-analyze verify --man=no $units'"
+}
