@@ -111,6 +111,7 @@ static int abandon(const char *name)
 			return -1;
 		if (is_saved)
 			return fail("the QEMU of %s has ended: luvm restore starts it again", name);
+		unlink(path_of(name, ".qmp"));
 		if (unlink(path_of(name, ".json")))
 			return fail("there is no guest %s: luvm list says which there are", name);
 		return 0;
