@@ -692,6 +692,10 @@ systemd_carries_over() {
 	HOST=debian scripts/demo
 }
 
+systemd_loses_nothing() {
+	HOST=debian tests/luvm.sh
+}
+
 package_can_be_installed() {
 	local units="luvm-save.service luvm-restore.service luvm@guest.service"
 

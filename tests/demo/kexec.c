@@ -2,9 +2,10 @@
 
 /*
  * usage: kexec KERNEL INITRD COMMANDLINE    get ready for a live update to this
- *        kexec                              do it
+ *        kexec [-e]                         do it
  *        kexec refused                      the same, with a preserved memfd that has
  *                                           a bad page, so that reboot(2) fails
+ *        kexec refuse                       only keep such a memfd, for ever
  */
 
 #define _GNU_SOURCE
@@ -42,6 +43,7 @@ static int preserve_offender(void)
 	*map = 1;
 	if (ioctl(luo, LIVEUPDATE_IOCTL_CREATE_SESSION, &session))
 		return -1;
+	close(luo);
 	if (ioctl(session.fd, LIVEUPDATE_SESSION_PRESERVE_FD, &arg))
 		return -1;
 
@@ -63,10 +65,12 @@ int main(int argc, char **argv)
 		return 1;
 	}
 
-	if (argc == 2 && preserve_offender()) {
+	if (argc == 2 && strcmp(argv[1], "-e") && preserve_offender()) {
 		perror("preserve");
 		return 2;
 	}
+	while (argc == 2 && !strcmp(argv[1], "refuse"))
+		pause();
 	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
 	refused = errno == EHWPOISON;
 	perror("reboot");
