@@ -688,14 +688,6 @@ demo_needs_the_series() {
 	grep -q 'seals of the memory are SEAL, must be SEAL|SHRINK|GROW|EXEC' "$scratch/log"
 }
 
-systemd_carries_over() {
-	HOST=debian scripts/demo
-}
-
-systemd_loses_nothing() {
-	HOST=debian tests/luvm.sh
-}
-
 package_can_be_installed() {
 	local units="luvm-save.service luvm-restore.service luvm@guest.service"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Make kernel images for the gate "abi": others than it is, or damaged.
+"""Make kernel images for the gate "images": changed, damaged, or packed in other ways.
 
 usage: images.py BZIMAGE UNPACKED FOLDER
 
