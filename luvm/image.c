@@ -179,6 +179,7 @@ int read_image(const char *path, struct image *image)
 	image->luo = versions(data, size, "luo-v", false);
 	image->session = versions(data, size, "luo-session-v", false);
 	image->memfd = versions(data, size, "memfd-v", true);
+	image->hugetlb = versions(data, size, "memfd-hugetlb-v", true);
 	/* An argument that only CONFIG_TRANSPARENT_HUGEPAGE has. */
 	image->huge = has(data, size, "transparent_hugepage=");
 	/* The messages about recorded flags, with the series for 6.19 and for 7.3. */
@@ -221,7 +222,7 @@ const char *image_versions(const struct image *image)
 		uint32_t mask;
 	} kinds[] = {
 		{ "kho", image->kho }, { "luo", image->luo }, { "luo-session", image->session },
-		{ "memfd", image->memfd },
+		{ "memfd", image->memfd }, { "memfd-hugetlb", image->hugetlb },
 	};
 	static char buf[2048];
 	size_t len = 0;
@@ -238,8 +239,8 @@ const char *image_versions(const struct image *image)
 	return buf;
 }
 
-/* Return: why guests do not survive an update, or NULL. */
-const char *mismatch(const struct image *from, const struct image *to)
+/* Return: why guests, with huge pages if @hugetlb, do not survive an update, or NULL. */
+const char *mismatch(const struct image *from, const struct image *to, bool hugetlb)
 {
 	struct image missing = {
 		.kho = from->kho & ~to->kho,
@@ -267,6 +268,8 @@ const char *mismatch(const struct image *from, const struct image *to)
 		snprintf(buf, sizeof(buf), "%s writes memfd-v1, which has no seals", from->path);
 	} else if (from->huge && !to->huge) {
 		return "it has no CONFIG_TRANSPARENT_HUGEPAGE, which large folios need";
+	} else if (hugetlb && !(from->hugetlb & to->hugetlb)) {
+		return "one of the kernels does not know memfds of huge pages (memfd-hugetlb-v1)";
 	} else if (!to->exec) {
 		return "it makes memory with F_SEAL_EXEC executable and write-sealed";
 	} else {

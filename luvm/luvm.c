@@ -51,7 +51,7 @@ static json_t *load_description(const char *name)
 	return desc;
 }
 
-static int start(const char *name, long long size, char **args)
+static int start(const char *name, long long size, long long hugepages, char **args)
 {
 	json_t *desc, *array = json_array();
 	const char *qemu = getenv("LUVM_QEMU");
@@ -67,9 +67,9 @@ static int start(const char *name, long long size, char **args)
 		json_array_append_new(array, json_string(*args++));
 	if (!getcwd(cwd, sizeof(cwd)))
 		return fail("cannot tell the current directory: %m");
-	desc = json_pack("{s:i, s:s, s:I, s:s, s:s, s:o}", "luvm", VERSION, "name", name,
-			 "memory", (json_int_t)size, "qemu", qemu ?: machine, "directory", cwd,
-			 "arguments", array);
+	desc = json_pack("{s:i, s:s, s:I, s:I, s:s, s:s, s:o}", "luvm", VERSION, "name", name,
+			 "memory", (json_int_t)size, "hugepages", (json_int_t)hugepages,
+			 "qemu", qemu ?: machine, "directory", cwd, "arguments", array);
 	if (!desc)
 		return fail("the arguments of QEMU have to be UTF-8");
 
@@ -77,7 +77,7 @@ static int start(const char *name, long long size, char **args)
 		return -1;
 	if (get_held(name, &saved) || qemu_pid(name))
 		return fail("there is a guest %s already: see luvm list", name);
-	memory = make_memfd(name, "memory");
+	memory = make_memfd(name, "memory", hugepages);
 	if (memory < 0)
 		return -1;
 	if (ftruncate(memory, size) || fcntl(memory, F_ADD_SEALS, MEMORY_SEALS))
@@ -246,7 +246,7 @@ static int describe(const char *name, json_t *desc, const struct saved *saved)
 	json_object_set_new(desc, "memory checksum", json_string(sums[0]));
 	json_object_set_new(desc, "state checksum", json_string(sums[1]));
 	text = json_dumps(desc, JSON_INDENT(2));
-	fd = make_memfd(name, "description");
+	fd = make_memfd(name, "description", 0);
 	if (fd >= 0 && (!text || write(fd, text, strlen(text)) != (ssize_t)strlen(text) ||
 			fcntl(fd, F_ADD_SEALS, CONTENT_SEALS))) {
 		fail("%s: cannot write and seal the description: %m", name);
@@ -323,7 +323,7 @@ static int save_rest(const char *name, json_t *desc, int sock, struct saved *sav
 		return -1;
 	step(name, "guest stopped");
 
-	saved->fd[STATE] = make_memfd(name, "state");
+	saved->fd[STATE] = make_memfd(name, "state", 0);
 	if (saved->fd[STATE] < 0 || migrate(name, sock, "migrate", saved->fd[STATE]))
 		return -1;
 	if (fcntl(saved->fd[STATE], F_ADD_SEALS, CONTENT_SEALS))
@@ -546,8 +546,9 @@ static int list_one(const char *name, void *arg)
 			"does not answer" : status;
 		close_fd(&sock);
 	}
-	object = json_pack("{s:s, s:s, s:I, s:b}", "name", name, "state", state, "memory",
-			   json_integer_value(json_object_get(desc, "memory")),
+	object = json_pack("{s:s, s:s, s:I, s:I, s:b}", "name", name, "state", state, "memory",
+			   json_integer_value(json_object_get(desc, "memory")), "hugepages",
+			   json_integer_value(json_object_get(desc, "hugepages")),
 			   "previous kernel", incoming);
 	if (pid)
 		json_object_set_new(object, "pid", json_integer(pid));
@@ -617,7 +618,7 @@ static int check(const char *from, const char *kernel, char **names)
 	if (!guests || (from ? read_image(from, &old) : read_running(NULL, &old)) ||
 	    read_image(kernel, &new))
 		return -1;
-	reason = mismatch(&old, &new);
+	reason = mismatch(&old, &new, false);
 	err = reason ? -1 : 0;
 	printf("%s: %s\n", old.path, image_versions(&old));
 	printf("%s: %s\n", new.path, image_versions(&new));
@@ -636,7 +637,7 @@ static int check(const char *from, const char *kernel, char **names)
 			 strcmp(state, "restorable"))
 			problem = "luvm save takes guests that run";
 		else
-			problem = reason;
+			problem = mismatch(&old, &new, json_integer_value(json_object_get(guest, "hugepages")));
 		printf("%-20s %-12s %s%s\n", name, state,
 		       problem ? "does not survive: " : "survives", problem ?: "");
 		err |= problem ? -1 : 0;
@@ -650,16 +651,24 @@ static int check(const char *from, const char *kernel, char **names)
 }
 
 /* See before guests are stopped that they survive the update. */
-static int check_update(const char *from, const char *kernel)
+static int check_update(const char *from, const char *kernel, const struct guests *guests)
 {
 	struct image old, new;
 	const char *reason;
+	json_t *desc;
 
 	if (read_running(from, &old) || read_image(kernel, &new))
 		return -1;
-	reason = mismatch(&old, &new);
+	for (int i = 0; i < guests->nr; i++) {
+		desc = json_load_file(path_of(guests->guest[i].name, ".json"), 0, NULL);
+		reason = mismatch(&old, &new, json_integer_value(json_object_get(desc, "hugepages")));
+		json_decref(desc);
+		if (reason)
+			return fail("%s does not survive an update to %s: %s",
+				    guests->guest[i].name, kernel, reason);
+	}
 
-	return reason ? fail("no guest survives an update to %s: %s", kernel, reason) : 0;
+	return 0;
 }
 
 /* Return: a positive multiple of the page size, or -1 for what is none. */
@@ -682,7 +691,7 @@ static long long parse_size(const char *text)
 
 static int usage(void)
 {
-	fputs("usage: luvm [-v] start NAME [-m SIZE] [-- QEMU ARGUMENT...]\n"
+	fputs("usage: luvm [-v] start NAME [-m SIZE] [--hugepages 2M|1G] [-- QEMU ARGUMENT...]\n"
 	      "       luvm [-v] save [--keep-going] [--for KERNEL [--from KERNEL] [--force]] NAME...\n"
 	      "       luvm [-v] abandon NAME...\n"
 	      "       luvm [-v] restore [NAME...]\n"
@@ -693,20 +702,28 @@ static int usage(void)
 
 static int run_start(int argc, char **argv)
 {
-	long long size = parse_size("512M");
+	long long size = parse_size("512M"), hugepages = 0;
 	const char *name = argv[0];
 
-	if (argc >= 3 && !strcmp(argv[1], "-m")) {
-		size = parse_size(argv[2]);
-		if (size <= 0)
-			return fail("-m %s is no size: say 512M or 2G", argv[2]);
-		argv += 2;
-		argc -= 2;
+	for (; argc >= 3 && argv[1][0] == '-' && strcmp(argv[1], "--"); argv += 2, argc -= 2) {
+		if (!strcmp(argv[1], "-m")) {
+			size = parse_size(argv[2]);
+			if (size <= 0)
+				return fail("-m %s is no size: say 512M or 2G", argv[2]);
+		} else if (!strcmp(argv[1], "--hugepages")) {
+			hugepages = parse_size(argv[2]);
+			if (hugepages != 2LL << 20 && hugepages != 1LL << 30)
+				return fail("--hugepages %s: say 2M or 1G", argv[2]);
+		} else {
+			break;
+		}
 	}
+	if (hugepages && size % hugepages)
+		return fail("memory of %lld bytes is not a multiple of the huge pages", size);
 	if (argc > 1 && strcmp(argv[1], "--"))
 		return fail("unknown argument %s: arguments of QEMU come after --", argv[1]);
 
-	return start(name, size, argv + (argc > 1 ? 2 : 1));
+	return start(name, size, hugepages, argv + (argc > 1 ? 2 : 1));
 }
 
 /* Make the run directory, and wait until no other luvm is at work. */
@@ -769,7 +786,7 @@ static int run(int verb, int argc, char **argv, bool given[256], const char *to,
 		if (add_guest(&guests, argv[i]))
 			return -1;
 	}
-	if (to && check_update(from, to) && !given['F'])
+	if (to && check_update(from, to, &guests) && !given['F'])
 		return fail("no guest is saved, all go on (--force saves them)");
 	if (claim_all(verb == ABANDON))
 		return -1;

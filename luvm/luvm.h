@@ -41,6 +41,9 @@
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL	0x0008U
 #endif
+#ifndef MFD_HUGE_SHIFT
+#define MFD_HUGE_SHIFT	26
+#endif
 
 #define MEMORY_SEALS	(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_EXEC)
 #define CONTENT_SEALS	(MEMORY_SEALS | F_SEAL_WRITE)
@@ -71,7 +74,7 @@ struct image {
 	const char *path;
 	int machine;		/* EM_... of ELF */
 	bool running;		/* it has what /proc/version shows */
-	uint32_t kho, luo, session, memfd;
+	uint32_t kho, luo, session, memfd, hugetlb;
 	bool huge;		/* CONFIG_TRANSPARENT_HUGEPAGE */
 	bool exec;		/* F_SEAL_EXEC comes back without other seals */
 };
@@ -107,7 +110,7 @@ int wait_qemu(const char *name, pid_t pid);
 
 /* saved.c: memfds, sessions and who holds them */
 int check_file(const char *name, const char *what, int fd, int seals, long long size);
-int make_memfd(const char *name, const char *what);
+int make_memfd(const char *name, const char *what, long long hugepages);
 int checksum(const char *name, int fd, char sum[17]);
 json_t *read_saved(const char *name, const struct saved *saved);
 int check_sums(const char *name, const struct saved *saved, json_t *desc);
@@ -123,6 +126,6 @@ int claim_all(bool optional);
 int read_image(const char *path, struct image *image);
 int read_running(const char *path, struct image *image);
 const char *image_versions(const struct image *image);
-const char *mismatch(const struct image *from, const struct image *to);
+const char *mismatch(const struct image *from, const struct image *to, bool hugetlb);
 
 #endif /* LUVM_H */

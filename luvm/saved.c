@@ -41,14 +41,19 @@ int check_file(const char *name, const char *what, int fd, int seals, long long 
 	return 0;
 }
 
-/* Return: a new memfd that can be sealed and never executed, or -1. */
-int make_memfd(const char *name, const char *what)
+/*
+ * Return: a new memfd that can be sealed and never executed, with huge pages of so many
+ * bytes unless that is 0, or -1.
+ */
+int make_memfd(const char *name, const char *what, long long hugepages)
 {
+	const unsigned int huge = hugepages ? MFD_HUGETLB : 0;
+	const unsigned int size = hugepages ? __builtin_ctzll(hugepages) << MFD_HUGE_SHIFT : 0;
 	char buf[128];
 	int fd;
 
 	snprintf(buf, sizeof(buf), "%s %s", name, what);
-	fd = memfd_create(buf, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+	fd = memfd_create(buf, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | huge | size);
 	if (fd < 0)
 		fail("cannot make a memfd for the %s of %s: %m", what, name);
 

@@ -7,7 +7,7 @@
  *
  *   STAGE=1  must be the last; init gives 2 to the second kernel
  *   LRU=gen  switch the multi-gen LRU on
- *   HUGE=1   2 MiB folios instead of 4 KiB ones
+ *   HUGE=N   1: 2 MiB folios instead of 4 KiB ones, 2: huge pages of hugetlb
  *   FILES=N  how many memfds of each class; none shows what all else costs
  *   KIB=N    their size
  *   SEALS=A,B  the classes
@@ -42,6 +42,9 @@
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8U
+#endif
+#ifndef MFD_HUGE_2MB
+#define MFD_HUGE_2MB (21U << 26)
 #endif
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -202,8 +205,16 @@ static int make_memfd(unsigned int flags, unsigned int seals, size_t size, long 
 	static char data[HUGE_SIZE];
 
 	check(fd >= 0 && !ftruncate(fd, size) && step <= HUGE_SIZE, "memfd");
+	if (flags & MFD_HUGETLB) {
+		/* There is no write(2). */
+		char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+		check(map != MAP_FAILED, "map huge pages");
+		memset(map, 'x', size);
+		munmap(map, size);
+	}
 	memset(data, 'x', sizeof(data));
-	for (size_t done = 0, len; done < size; done += len) {
+	for (size_t done = flags & MFD_HUGETLB ? size : 0, len; done < size; done += len) {
 		len = size - done < step ? size - done : step;
 		check(pwrite(fd, data, len, done) == (ssize_t)len, "fill a memfd");
 		check(!run || write(other, data, PAGE_SIZE) == PAGE_SIZE, "fill the gaps");
@@ -254,9 +265,10 @@ static void calibrate(void)
 	report("syscall %lu\n", instructions() - before);
 }
 
-static void preserve_class(unsigned int nr, long files, size_t size, bool huge)
+static void preserve_class(unsigned int nr, long files, size_t size, long huge)
 {
 	long freed, allocated, pages, moved, free_before, allocated_before, idle_before;
+	const unsigned int flags = classes[nr].flags | (huge == 2 ? MFD_HUGETLB | MFD_HUGE_2MB : 0);
 	const char *name = classes[nr].name;
 	int session = create_session(name);
 	unsigned long before;
@@ -264,9 +276,9 @@ static void preserve_class(unsigned int nr, long files, size_t size, bool huge)
 
 	pages = count("/proc/meminfo", "ShmemHugePages:");
 	for (long i = 0; i < files; i++)
-		fds[i] = make_memfd(classes[nr].flags, classes[nr].seals, size, number("RUN"));
+		fds[i] = make_memfd(flags, classes[nr].seals, size, number("RUN"));
 	pages = count("/proc/meminfo", "ShmemHugePages:") - pages;
-	check(pages == (huge ? (long)(files * size >> 10) : 0), "folios of another size");
+	check(pages == (huge == 1 ? (long)(files * size >> 10) : 0), "folios of another size");
 
 	/* What it takes to ask is not to be counted: ask twice. */
 	free_before = count("/proc/vmstat", "pgfree ");
@@ -368,12 +380,13 @@ int main(void)
 {
 	unsigned long start = instructions();
 	int stage = number("STAGE");
-	bool huge = number("HUGE");
+	long huge = number("HUGE");
 	long files = number("FILES");
 	size_t size = number("KIB") << 10;
 	const char *seals = getenv("SEALS"), *lru = getenv("LRU");
 	unsigned long rebooted;
 	int session, fd;
+	char pool[16];
 
 	check(!mount("none", "/dev", "devtmpfs", 0, NULL), "/dev");
 	check(!mount("none", "/proc", "proc", 0, NULL), "/proc");
@@ -385,9 +398,14 @@ int main(void)
 
 	/* What only the first one has to pay for comes first. */
 	if (stage == 1) {
-		set("transparent_hugepage/shmem_enabled", huge ? "always" : "never");
+		set("transparent_hugepage/shmem_enabled", huge == 1 ? "always" : "never");
 		calibrate();
 		load_kernel();
+		if (huge == 2) {
+			/* For one class. */
+			snprintf(pool, sizeof(pool), "%zu", files * size / HUGE_SIZE);
+			set("hugepages/hugepages-2048kB/nr_hugepages", pool);
+		}
 		/* Stays: takes the free folios of the areas that nothing is preserved in. */
 		make_memfd(0, 0, 64 << 20, 0);
 		session = create_session(WARM_UP);
