@@ -6,7 +6,7 @@ help: ## list the targets (this)
 run: ## a live update that shows which file seals survive
 	@scripts/run
 
-demo: ## a virtual machine goes on while its host's kernel is replaced (GUESTS=N HOST=debian)
+demo: ## a virtual machine goes on while its host's kernel is replaced (GUESTS=N HUGEPAGES=2M HOST=debian)
 	@scripts/demo
 
 check: ## the tests (LIST=1: which; ONLY=a,b ALSO=a,b ALL=1 DEBUG=1)

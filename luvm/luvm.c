@@ -631,13 +631,13 @@ static int check(const char *from, const char *kernel, char **names)
 		if (*names && !is_named(name, names))
 			continue;
 		found++;
-		if (json_is_true(json_object_get(guest, "previous kernel")))
+		problem = mismatch(&old, &new,
+				   json_integer_value(json_object_get(guest, "hugepages")));
+		if (!problem && json_is_true(json_object_get(guest, "previous kernel")))
 			problem = "it is still that of the previous kernel: restore it";
-		else if (strcmp(state, "running") && strcmp(state, "saved") &&
+		else if (!problem && strcmp(state, "running") && strcmp(state, "saved") &&
 			 strcmp(state, "restorable"))
 			problem = "luvm save takes guests that run";
-		else
-			problem = mismatch(&old, &new, json_integer_value(json_object_get(guest, "hugepages")));
 		printf("%-20s %-12s %s%s\n", name, state,
 		       problem ? "does not survive: " : "survives", problem ?: "");
 		err |= problem ? -1 : 0;

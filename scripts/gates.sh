@@ -614,7 +614,7 @@ luvm_says() {
 	local is=0
 
 	LUVM_DIR=$scratch/run luvm/luvm check --from "$2" "$3" >"$scratch/log" 2>&1 || is=$?
-	[[ $is == "$1" ]] && tail -n 1 "$scratch/log" | grep -qF "$4" && return
+	[[ $is == "$1" ]] && tail -n 1 "$scratch/log" | tr -s ' ' | grep -qF "$4" && return
 	sed 's/^/# /' "$scratch/log"
 	echo "# status $is, must be $1"
 	return 1
@@ -665,6 +665,8 @@ luvm_knows_kernels() {
 		1 new  .              is no kernel image
 		1 new  log            is no kernel image
 		1 new  none           cannot open the kernel
+		1 new  no-hugetlb     huge ended does not survive: one of the kernels does not know memfds of huge pages
+		1 new  new            huge ended does not survive: luvm save takes guests that run
 	END
 	[[ $series_base != 7.3 ]] || rows=(
 		"0 new new  guests survive"
@@ -676,6 +678,8 @@ luvm_knows_kernels() {
 	for row in "${rows[@]}"; do
 		read -r status from to text <<<"$row"
 		number=$((number + 1)) result=ok
+		# from here on there is a guest
+		[[ $to != no-hugetlb ]] || echo '{ "hugepages": 2097152 }' >"$scratch/run/huge.json"
 		luvm_says "$status" "$scratch/$from" "$scratch/$to" "$text" || { result="not ok"; failed=1; }
 		echo "$result $number $from to $to: $text"
 	done

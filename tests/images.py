@@ -51,6 +51,7 @@ write("session-v3", changed(b"\0luo-session-v2\0", b"\0luo-session-v3\0"))
 write("memfd-v3", changed(b"memfd-v2\0", b"memfd-v3\0"))
 write("memfd-v20", changed(b"memfd-v2\0", b"memfd-v20"))
 write("text-only", changed(b"memfd-v2\0\0", b"memfd-v2\0."))    # in no field of a handler
+write("no-hugetlb", changed(b"memfd-hugetlb-v1\0", b"memfd-hugetlb-v3\0"))
 write("no-thp", changed(b"transparent_hugepage", b"transparent_hugePAGE"))
 write("no-flags", changed(b"flags %#x do not give", b"flags %#x do not GIVE"))
 write("other-machine", bzimage(UNPACKED[:18] + b"\xb7\0" + UNPACKED[20:]))
