@@ -78,9 +78,9 @@ bench_kernel() {
 hosts_pass() {
 	local test
 
-	build_with host "$seals" "build/host-$arch" linux
+	build_with "host iommufd" "$seals" "build/host-$arch" linux
 	vmtest -N -d "build/host-$arch"
-	for test in pagecache limits damaged fault; do
+	for test in pagecache limits hugetlb damaged fault iommufd; do
 		vmtest -N -d "build/host-$arch" "luo_memfd_$test"
 	done
 }
@@ -303,7 +303,7 @@ update_source() {
 # pass; those that take long where they come in. Before the runner is there, those of v6.19
 # do. SERIES names the only ones looked at. What a patch does not touch is not built again.
 every_patch_is_good() {
-	local source=build/src-bisect-$arch out=build/bisect-$arch commit file from tests last files built=
+	local source=build/src-bisect-$arch out=build/bisect-$arch commit file from tests last alone files built=
 	local folder=tools/testing/selftests/liveupdate
 
 	copy_base "$source" "$out"
@@ -315,12 +315,13 @@ every_patch_is_good() {
 			sort -V | head -n 1 | grep -qxF "${SERIES//,/$'\n'}" || continue
 		tree_git log -1 --format='# %s' "$commit"
 		mapfile -t files < <(changed "$commit")
-		tests=(luo_kexec_simple luo_multi_session) last=() from=linux
+		tests=(luo_kexec_simple luo_multi_session) last=() alone=() from=linux
 		for file in $(changed "$commit" --diff-filter=A); do
 			case $file in
 			*/luo_memfd_v1.c | */luo_memfd_unknown.c | */luo_memfd_seals.c | */luo_memfd_freeze.c) ;;
 			*/luo_memfd_damaged.c) tests=(luo_memfd_damaged "${tests[@]}") ;;
 			*/luo_memfd_race_chain.c) last=(luo_memfd_race_chain) ;;
+			*/luo_memfd_hugetlb.c) alone=(luo_memfd_hugetlb) ;;
 			"$folder"/luo_memfd_*.c | */memfd_luo_kunit.c)
 				tests+=("$(basename "$file" .c)") ;;
 			esac
@@ -342,6 +343,7 @@ every_patch_is_good() {
 		fi
 		! printf '%s\n' "${files[@]}" | grep -qvE '^Documentation/|^MAINTAINERS$' ||
 			tests_of=$from vmtest -d "$out" "${tests[@]}" "${last[@]}" | sed 's/^/# /'
+		((!${#alone[@]})) || tests_of=$from vmtest -d "$out" "${alone[@]}" | sed 's/^/# /'
 	done
 }
 
