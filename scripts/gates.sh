@@ -58,11 +58,10 @@ vmtest_variant() {
 }
 
 variants_apply() {
-	local patch patches=(tests/kernels/*.patch) status=0
+	local patch patches=(tests/{kernels,mutants}/*.patch) status=0
 
-	[[ $series_base != 6.19 ]] || patches+=(tests/mutants/*.patch)
+	[[ $series_base == 6.19 ]] || patches=(tests/kernels/"$series_base"/*.patch)
 	for patch in "${patches[@]}"; do
-		patch=$(kernel_patch "$patch")
 		patch -d linux -p1 -s -F 0 --dry-run <"$patch" ||
 			{ echo "$patch does not apply to linux/: mend it"; status=1; }
 	done
@@ -75,12 +74,21 @@ bench_kernel() {
 	grep -qx '# CONFIG_DEBUG_VM is not set' "build/bench-seals-$arch/.config"
 }
 
+host_kernel() {
+	build_with "host iommufd" "$seals" "build/host-$arch" linux
+}
+
+iommufd_maps_memfds() {
+	host_kernel
+	vmtest -d "build/host-$arch" luo_memfd_iommufd
+}
+
 hosts_pass() {
 	local test
 
-	build_with "host iommufd" "$seals" "build/host-$arch" linux
+	host_kernel
 	vmtest -N -d "build/host-$arch"
-	for test in pagecache limits hugetlb damaged fault iommufd; do
+	for test in pagecache limits hugetlb damaged fault; do
 		vmtest -N -d "build/host-$arch" "luo_memfd_$test"
 	done
 }

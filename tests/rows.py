@@ -12,13 +12,11 @@ import sys
 
 
 def kind(name, before):
-    if " that got " in name:
-        return "sealed after it was preserved"
     if before == "?":
         return "any"
     if "EXEC" not in before:
         return "without F_SEAL_EXEC"
-    if before.endswith("0777"):
+    if int(before[-4:], 8) & 0o111:
         return "F_SEAL_EXEC, executable"
     if "SHRINK GROW WRITE FUTURE_WRITE" in before:
         return "F_SEAL_EXEC, not executable, all write seals"
@@ -26,11 +24,10 @@ def kind(name, before):
 
 
 def become(before, after):
-    if not after.endswith(("0777", "0666")):
+    if not re.search("[0-7]{4}$", after):
         return after or "behaves otherwise"
     was, now = set(re.findall("[A-Z_]+", before)), set(re.findall("[A-Z_]+", after))
-    modes = "executable" if "0777" in after else "not executable", before[-4:] != after[-4:]
-    what = (modes, ("more seals", now - was), ("fewer seals", was - now))
+    what = (("mode " + after[-4:], before[-4:] != after[-4:]), ("more seals", now - was), ("fewer seals", was - now))
     return ", ".join(text for text, true in what if true) or "behaves otherwise"
 
 
