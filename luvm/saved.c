@@ -47,13 +47,14 @@ int check_file(const char *name, const char *what, int fd, int seals, long long 
  */
 int make_memfd(const char *name, const char *what, long long hugepages)
 {
-	const unsigned int huge = hugepages ? MFD_HUGETLB : 0;
-	const unsigned int size = hugepages ? __builtin_ctzll(hugepages) << MFD_HUGE_SHIFT : 0;
+	unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL;
 	char buf[128];
 	int fd;
 
 	snprintf(buf, sizeof(buf), "%s %s", name, what);
-	fd = memfd_create(buf, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | huge | size);
+	if (hugepages)
+		flags |= MFD_HUGETLB | __builtin_ctzll(hugepages) << MFD_HUGE_SHIFT;
+	fd = memfd_create(buf, flags);
 	if (fd < 0)
 		fail("cannot make a memfd for the %s of %s: %m", what, name);
 

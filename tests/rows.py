@@ -11,7 +11,7 @@ import re
 import sys
 
 
-def kind(name, before):
+def kind(before):
     if before == "?":
         return "any"
     if "EXEC" not in before:
@@ -27,7 +27,8 @@ def become(before, after):
     if not re.search("[0-7]{4}$", after):
         return after or "behaves otherwise"
     was, now = set(re.findall("[A-Z_]+", before)), set(re.findall("[A-Z_]+", after))
-    what = (("mode " + after[-4:], before[-4:] != after[-4:]), ("more seals", now - was), ("fewer seals", was - now))
+    what = (("mode " + after[-4:], before[-4:] != after[-4:]), ("more seals", now - was),
+            ("fewer seals", was - now))
     return ", ".join(text for text, true in what if true) or "behaves otherwise"
 
 
@@ -38,7 +39,7 @@ for line in open(sys.argv[1]):
     elif found := re.search("; before: (.*); after: (.*)", line):
         before, after = found.groups()
     elif found := re.search("with these seals added|not ok .* comes back as it was", line):
-        count[kind(line, before), become(before, after)] += 1
+        count[kind(before), become(before, after)] += 1
     if re.search("^ *(not )?ok |with these seals added", line):
         before, after = "?", ""
 for (what, result), number in sorted(count.items()):
