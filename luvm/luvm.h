@@ -49,7 +49,7 @@
 #define CONTENT_SEALS	(MEMORY_SEALS | F_SEAL_WRITE)
 
 #define VERSION		1	/* of the description */
-#define MAX_SESSIONS	744	/* as many as LUO takes */
+#define MAX_SESSIONS	744	/* LUO takes a few more */
 #define QMP_SECONDS	60	/* how long QEMU may take for one thing */
 #define LUO_SECONDS	2	/* how long /dev/liveupdate may be in use */
 #define MEMORY_FD	3	/* in QEMU */
