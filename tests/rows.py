@@ -38,9 +38,10 @@ for line in open(sys.argv[1]):
         after, before = found[1] or found[4], found[2] or before
     elif found := re.search("; before: (.*); after: (.*)", line):
         before, after = found.groups()
-    elif found := re.search("with these seals added|not ok .* comes back as it was", line):
+    elif re.search("# wrong: .* plus ", line) or \
+            re.search("^ *not ok ", line) and (before, after) != ("?", ""):
         count[kind(before), become(before, after)] += 1
-    if re.search("^ *(not )?ok |with these seals added", line):
+    if re.search("^ *(not )?ok |# wrong: .* plus ", line):
         before, after = "?", ""
 for (what, result), number in sorted(count.items()):
     print("%-46s %5d  %s" % (what, number, result))
