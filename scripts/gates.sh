@@ -109,11 +109,11 @@ debug_vm_may_differ() {
 cost_is_bounded() {
 	bench_kernel
 	BENCH=quick scripts/bench series=build/bench-seals-x86_64/arch/x86/boot/bzImage
-	awk 'NF == 13 && $2 == "4K" { rows++; bad += $9 > 350 || $7 > ($3 == 1 ? 270 : 200) }
+	awk 'NF == 13 && $2 == "4K" { rows++; bad += $9 > 355 || $7 > ($3 == 1 ? 270 : 200) }
 	     NF == 13 && $2 == "2M" { rows++; bad += $7 > 1000 || $9 > 6500 }
 	     NF == 13 && $2 == "hugetlb" { rows++; bad += $7 > 1500 || $9 > 6600 }
 	     NF == 7 && $3 == "row" { rows++; bad += $7 > 40 }
-	     NF == 7 && $3 == 1 { rows++; bad += $7 > 530 }
+	     NF == 7 && $3 == 1 { rows++; bad += $7 > 550 }
 	     END { exit bad || rows != 14 }' build/bench.txt
 }
 
@@ -357,15 +357,18 @@ every_patch_is_good() {
 }
 
 # On the plain kernel exactly those memfds are as they were that were "SEAL 0777", which
-# v6.19 makes of all; 7.3 loses some. All can be preserved, and the tests that the base
-# has already pass.
+# v6.19 makes of all; 7.3 loses some. All but those with huge pages can be preserved, and the
+# tests that the base has already pass.
 plain_kernel_fails() {
 	local log=$scratch/log tests failed
 
 	fails vmtest -d "$base" luo_kexec_simple luo_multi_session luo_memfd_seals
-	grep -qE '^ok [0-9]+ luo_memfd_seals stage 1$' "$log"
-	grep -qE '^not ok [0-9]+ luo_memfd_seals stage 2$' "$log"
-	(($(grep -c '^not ok' "$log") == 1))
+	[[ $(sed -nE 's/^not ok [0-9]+ //p' "$log") == luo_memfd_seals\ stage\ 1$'\n'luo_memfd_seals\ stage\ 2 ]]
+	# only memfds with huge pages cannot be preserved
+	if sed '/^not ok .* luo_memfd_seals stage 1$/q' "$log" | grep '^  not ok' |
+		grep -vE ' ([a-z0-9_]+_huge|orphan)$'; then
+		return 1
+	fi
 	grep -qE '^  ok [0-9]+ finish$' "$log"
 	awk -v base="$series_base" '
 		/; before: .*; after: / { split($0, is, /; (before|after): /); next }
@@ -388,7 +391,9 @@ plain_kernel_fails() {
 	fails vmtest -d "$base" "liveupdate -f liveupdate_device"
 	failed=$(sed -nE 's/^ *not ok [0-9]+ ([a-z_]+\.[a-z_0-9]+).*/\1/p' "$log")
 	[[ $failed ]]
-	! grep -xF "$tests" <<<"$failed"
+	if grep -xF "$tests" <<<"$failed"; then
+		return 1
+	fi
 
 	# reboot(2) does not fail, and the results end there
 	fails vmtest -d "$base" luo_memfd_freeze
@@ -419,10 +424,12 @@ unknown_seal_fails() {
 	vmtest_variant a-seal-more-handed-over -u "$seals" luo_memfd_unknown_seal
 }
 
-# kernels_mix FROM TO HEADING: what changes in memfds between 7.3 with and without the series
-# is what the cover letter has under HEADING
+# kernels_mix FROM TO HEADING: what changes in memfds between 7.3 with and without
+# 1-memfd_luo is what its cover letter has under HEADING
 kernels_mix() {
-	fails vmtest -d "$1" -u "$2" luo_memfd_matrix luo_memfd_seals
+	scripts/build 1-memfd_luo 2>&1 | sed 's/^/# /'
+	tests_of=build/src-1-memfd_luo fails vmtest -d "build/$1-$arch" -u "build/$2-$arch" \
+		luo_memfd_matrix luo_memfd_seals
 	grep -qE '^ok [0-9]+ vmtest' "$scratch/log"
 	python3 tests/rows.py "$scratch/log" >"$scratch/rows"
 	sed -n "/^ $3:/,/^ \?[^ ]/{/^   /{/as it was$/!s/^ *//p}}" \
