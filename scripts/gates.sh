@@ -148,7 +148,7 @@ text_is_clean() {
 
 export_changes_nothing() {
 	scripts/export 2>&1 | tee "$scratch/log"
-	[[ $(<"$scratch/log") == "export: nothing has changed" ]]
+	[[ $(tail -n 1 "$scratch/log") == "export: nothing has changed" ]]
 }
 
 # Out of git's sight: Fixes: names commits that the tree of make tree doesn't have. The
