@@ -487,7 +487,7 @@ b4_finds_the_base() {
 }
 
 # The header of the ABI compiles by itself, as memfd_luo.c is compiled; the first 48 bytes
-# are those of mainline's memfd-v2, 6.19 has the mode behind them, and there are no holes.
+# are those of mainline's memfd-v2, the mode is behind them, and there are no holes.
 layout_is_right() {
 	{
 		echo '#include <linux/kho/abi/memfd.h>'
