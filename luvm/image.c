@@ -239,8 +239,11 @@ const char *image_versions(const struct image *image)
 	return buf;
 }
 
-/* Return: why guests, with huge pages if @hugetlb, do not survive an update, or NULL. */
-const char *mismatch(const struct image *from, const struct image *to, bool hugetlb)
+/*
+ * Return: why guests do not survive an update, or NULL. @hugepages is the size of their
+ * huge pages in bytes, or 0.
+ */
+const char *mismatch(const struct image *from, const struct image *to, long long hugepages)
 {
 	struct image missing = {
 		.kho = from->kho & ~to->kho,
@@ -268,8 +271,10 @@ const char *mismatch(const struct image *from, const struct image *to, bool huge
 		snprintf(buf, sizeof(buf), "%s writes memfd-v1, which has no seals", from->path);
 	} else if (from->huge && !to->huge) {
 		return "it has no CONFIG_TRANSPARENT_HUGEPAGE, which large folios need";
-	} else if (hugetlb && !(from->hugetlb & to->hugetlb)) {
+	} else if (hugepages && !(from->hugetlb & to->hugetlb)) {
 		return "one of the kernels does not know memfds of huge pages (memfd-hugetlb-v1)";
+	} else if (hugepages > 2LL << 20 && from->kho == 1U << 1) {
+		return "Linux 6.19 does not preserve huge pages of 1 GiB";
 	} else if (!to->exec) {
 		return "it makes memory with F_SEAL_EXEC executable and write-sealed";
 	} else {

@@ -618,7 +618,7 @@ static int check(const char *from, const char *kernel, char **names)
 	if (!guests || (from ? read_image(from, &old) : read_running(NULL, &old)) ||
 	    read_image(kernel, &new))
 		return -1;
-	reason = mismatch(&old, &new, false);
+	reason = mismatch(&old, &new, 0);
 	err = reason ? -1 : 0;
 	printf("%s: %s\n", old.path, image_versions(&old));
 	printf("%s: %s\n", new.path, image_versions(&new));

@@ -126,6 +126,6 @@ int claim_all(bool optional);
 int read_image(const char *path, struct image *image);
 int read_running(const char *path, struct image *image);
 const char *image_versions(const struct image *image);
-const char *mismatch(const struct image *from, const struct image *to, bool hugetlb);
+const char *mismatch(const struct image *from, const struct image *to, long long hugepages);
 
 #endif /* LUVM_H */

@@ -7,7 +7,8 @@
  *
  *   STAGE=1  must be the last; init gives 2 to the second kernel
  *   LRU=gen  switch the multi-gen LRU on
- *   HUGE=N   1: 2 MiB folios instead of 4 KiB ones, 2: huge pages of hugetlb
+ *   HUGE=N   1: 2 MiB folios instead of 4 KiB ones, 2: huge pages of hugetlb of 2 MiB,
+ *            3: of 1 GiB
  *   FILES=N  how many memfds of each class; none shows what all else costs
  *   KIB=N    their size
  *   SEALS=A,B  the classes
@@ -45,6 +46,9 @@
 #endif
 #ifndef MFD_HUGE_2MB
 #define MFD_HUGE_2MB (21U << 26)
+#endif
+#ifndef MFD_HUGE_1GB
+#define MFD_HUGE_1GB (30U << 26)
 #endif
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -268,7 +272,8 @@ static void calibrate(void)
 static void preserve_class(unsigned int nr, long files, size_t size, long huge)
 {
 	long freed, allocated, pages, moved, free_before, allocated_before, idle_before;
-	const unsigned int flags = classes[nr].flags | (huge == 2 ? MFD_HUGETLB | MFD_HUGE_2MB : 0);
+	const unsigned int flags = classes[nr].flags | (huge == 2 ? MFD_HUGETLB | MFD_HUGE_2MB :
+							 huge == 3 ? MFD_HUGETLB | MFD_HUGE_1GB : 0);
 	const char *name = classes[nr].name;
 	int session = create_session(name);
 	unsigned long before;
@@ -416,6 +421,9 @@ int main(void)
 			/* For one class, and some for those that have to be moved. */
 			snprintf(pool, sizeof(pool), "%zu", files * size / HUGE_SIZE + 16);
 			set("hugepages/hugepages-2048kB/nr_hugepages", pool);
+		} else if (huge == 3) {
+			snprintf(pool, sizeof(pool), "%zu", files * size >> 30);
+			set("hugepages/hugepages-1048576kB/nr_hugepages", pool);
 		}
 		session = create_session(WARM_UP);
 		fd = make_memfd(MFD_ALLOW_SEALING, F_SEAL_SEAL, 65536, 0);
