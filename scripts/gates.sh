@@ -91,6 +91,12 @@ hosts_pass() {
 	for test in pagecache limits hugetlb damaged fault; do
 		vmtest -N -d "build/host-$arch" "luo_memfd_$test"
 	done
+	[[ $series_base == 6.19 ]] || gib_survives "build/host-$arch" -N
+}
+
+# gib_survives BUILD [OPTION...]
+gib_survives() {
+	vmtest -d "$1" "${@:2}" -m 5G -r 3 -p "hugepagesz=1G hugepages=1" "luo_memfd_chain -g"
 }
 
 nothp_refuses() {
