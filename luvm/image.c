@@ -274,6 +274,7 @@ const char *mismatch(const struct image *from, const struct image *to, long long
 	} else if (hugepages && !(from->hugetlb & to->hugetlb)) {
 		return "one of the kernels does not know memfds of huge pages (memfd-hugetlb-v1)";
 	} else if (hugepages > 2LL << 20 && from->kho == 1U << 1) {
+		/* kho-v1 with memfds of huge pages is 6.19 with the series. */
 		return "Linux 6.19 does not preserve huge pages of 1 GiB";
 	} else if (!to->exec) {
 		return "it makes memory with F_SEAL_EXEC executable and write-sealed";
