@@ -216,7 +216,7 @@ static int preserve(const char *name, const struct saved *saved, int file)
 /* Create a session, the first one that does not exist. */
 static int create_session(const char *name, struct saved *saved)
 {
-	int luo = open_luo(false), *slot = &saved->head.slot;
+	int luo = open_luo(), *slot = &saved->head.slot;
 
 	if (luo < 0)
 		return -1;

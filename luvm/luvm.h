@@ -114,7 +114,7 @@ int make_memfd(const char *name, const char *what, long long hugepages);
 int checksum(const char *name, int fd, char sum[17]);
 json_t *read_saved(const char *name, const struct saved *saved);
 int check_sums(const char *name, const struct saved *saved, json_t *desc);
-int open_luo(bool optional);
+int open_luo(void);
 int luo_session(int luo, unsigned long request, int slot);
 int hold(const char *name, const struct saved *saved);
 int get_held(const char *name, struct saved *saved);

@@ -157,8 +157,8 @@ int check_sums(const char *name, const struct saved *saved, json_t *desc)
 
 /* -- LUO -- */
 
-/* Return: /dev/liveupdate, or -1; silent if @optional. */
-int open_luo(bool optional)
+/* Return: /dev/liveupdate, or -1. */
+int open_luo(void)
 {
 	time_t deadline = 0;
 	int luo;
@@ -167,7 +167,7 @@ int open_luo(bool optional)
 	do {
 		luo = open("/dev/liveupdate", O_RDWR | O_CLOEXEC);
 	} while (luo < 0 && errno == EBUSY && wait_some(&deadline, LUO_SECONDS));
-	if (luo >= 0 || optional)
+	if (luo >= 0)
 		return luo;
 	if (errno == ENOENT || errno == ENXIO || errno == ENODEV)
 		return fail("no /dev/liveupdate: boot a kernel that has CONFIG_LIVEUPDATE, with kho=on liveupdate=on");
@@ -194,7 +194,7 @@ static int wait_dropped(const char *name, int slot)
 	int luo, session;
 
 	do {
-		luo = open_luo(false);
+		luo = open_luo();
 		if (luo < 0)
 			return -1;
 		session = luo_session(luo, LIVEUPDATE_IOCTL_CREATE_SESSION, slot);
@@ -370,19 +370,22 @@ int drop(const char *name, struct saved *saved)
 
 /*
  * Take over all sessions that come from the previous kernel. Nothing is done if
- * there is no LUO and @optional.
+ * there is no LUO and @optional; if it is in use, guests may be in it that nobody knows of.
  */
 int claim_all(bool optional)
 {
 	struct liveupdate_session_retrieve_fd arg = { .size = sizeof(arg), .token = DESCRIPTION };
 	struct saved saved = { .head = { .incoming = true } };
-	int luo = open_luo(optional), status = 0;
 	char name[LIVEUPDATE_SESSION_NAME_LENGTH];
+	int luo, status = 0;
 	const char *own_name;
 	json_t *desc;
 
+	if (optional && access("/dev/liveupdate", F_OK))
+		return 0;
+	luo = open_luo();
 	if (luo < 0)
-		return optional ? 0 : -1;
+		return -1;
 	memset(saved.fd, -1, sizeof(saved.fd));
 	for (int slot = 0; slot < MAX_SESSIONS; slot++) {
 		saved.fd[SESSION] = luo_session(luo, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, slot);
