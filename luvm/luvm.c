@@ -740,6 +740,9 @@ static int enter_run_dir(void)
 		return fail("cannot make the directory %s: %m", run_dir);
 	if (st.st_uid != geteuid() || (st.st_mode & 0022))
 		return fail("%s has to be yours and nobody else's to write to", run_dir);
+	/* The longest name that claim_all() chooses. */
+	if (check_name("luvm.743"))
+		return -1;
 	lock = open(path_of("lock", ""), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (lock < 0 || flock(lock, LOCK_EX))
 		return fail("cannot lock %s: %m", path_of("lock", ""));

@@ -256,8 +256,11 @@ int hold(const char *name, const struct saved *saved)
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path_of(name, ".held"));
 	unlink(addr.sun_path);
 	if (sock < 0 || bind(sock, (struct sockaddr *)&addr, sizeof(addr)) || listen(sock, 16) ||
-	    pipe2(pipes, O_CLOEXEC))
-		return fail("%s: cannot make the socket %s: %m", name, addr.sun_path);
+	    pipe2(pipes, O_CLOEXEC)) {
+		fail("%s: cannot make the socket %s: %m", name, addr.sun_path);
+		close_fd(&sock);
+		return -1;
+	}
 
 	fflush(NULL);
 	pid = fork();
@@ -291,8 +294,10 @@ int hold(const char *name, const struct saved *saved)
 	while (pid > 0 && read(pipes[0], &ready, 1) == 1)
 		holders++;
 	close(pipes[0]);
-	if (!holders)
+	if (!holders) {
+		unlink(addr.sun_path);
 		return fail("%s: cannot start the processes that hold it", name);
+	}
 
 	return 0;
 }
@@ -389,8 +394,12 @@ int claim_all(bool optional)
 	memset(saved.fd, -1, sizeof(saved.fd));
 	for (int slot = 0; slot < MAX_SESSIONS; slot++) {
 		saved.fd[SESSION] = luo_session(luo, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, slot);
-		if (saved.fd[SESSION] < 0)
+		if (saved.fd[SESSION] < 0) {
+			/* There is none of this number, or it is held already. */
+			if (errno != ENOENT && errno != EINVAL)
+				status = fail("cannot retrieve session luvm.%d: %m", slot);
 			continue;
+		}
 		saved.head.slot = slot;
 
 		/* If nobody can tell whose it is, it goes by its number. */
@@ -404,7 +413,9 @@ int claim_all(bool optional)
 			json_decref(desc);
 			close(arg.fd);
 		}
-		status |= hold(name, &saved);
+		/* The only one that there is: to close it would give the guest up. */
+		while (hold(name, &saved))
+			sleep(5);
 		close(saved.fd[SESSION]);
 		step(name, "session retrieved");
 	}
