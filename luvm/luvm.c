@@ -35,12 +35,6 @@
 #define _GNU_SOURCE
 #include "luvm.h"
 
-static void close_saved(struct saved *saved)
-{
-	for (int i = 0; i < NR_FILES; i++)
-		close_fd(&saved->fd[i]);
-}
-
 static json_t *load_description(const char *name)
 {
 	json_t *desc = json_load_file(path_of(name, ".json"), 0, NULL);
@@ -705,6 +699,8 @@ static int run_start(int argc, char **argv)
 	long long size = parse_size("512M"), hugepages = 0;
 	const char *name = argv[0];
 
+	if (!strncmp(name, "luvm.", 5))
+		return fail("names that begin with \"luvm.\" are for guests whose own name is not known");
 	for (; argc >= 3 && argv[1][0] == '-' && strcmp(argv[1], "--"); argv += 2, argc -= 2) {
 		if (!strcmp(argv[1], "-m")) {
 			size = parse_size(argv[2]);

@@ -116,6 +116,7 @@ json_t *read_saved(const char *name, const struct saved *saved);
 int check_sums(const char *name, const struct saved *saved, json_t *desc);
 int open_luo(void);
 int luo_session(int luo, unsigned long request, int slot);
+void close_saved(struct saved *saved);
 int hold(const char *name, const struct saved *saved);
 int get_held(const char *name, struct saved *saved);
 int get_saved(const char *name, struct saved *saved);

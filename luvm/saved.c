@@ -232,6 +232,12 @@ static void __noreturn serve(int sock, const struct saved *saved)
 	}
 }
 
+void close_saved(struct saved *saved)
+{
+	for (int i = 0; i < NR_FILES; i++)
+		close_fd(&saved->fd[i]);
+}
+
 /* Write to a file that there may be. */
 static void write_to(const char *path, const char *text)
 {
@@ -304,7 +310,7 @@ int hold(const char *name, const struct saved *saved)
 
 /*
  * Get copies of the file descriptors that the holders of a guest have. Return: 1, or 0 if
- * there are no holders, or -1.
+ * there are no holders, or -1 if nobody knows.
  */
 int get_held(const char *name, struct saved *saved)
 {
@@ -316,11 +322,11 @@ int get_held(const char *name, struct saved *saved)
 	struct cmsghdr *cmsg;
 
 	memset(saved->fd, -1, sizeof(saved->fd));
-	if (sock < 0)
+	if (sock < 0 && (errno == ENOENT || errno == ECONNREFUSED))
 		return 0;
-	if (send(sock, "f", 1, MSG_NOSIGNAL) != 1 ||
+	if (sock < 0 || send(sock, "f", 1, MSG_NOSIGNAL) != 1 ||
 	    recvmsg(sock, &msg, MSG_CMSG_CLOEXEC) != sizeof(saved->head) || !CMSG_FIRSTHDR(&msg)) {
-		close(sock);
+		close_fd(&sock);
 		return fail("%s: the process that holds it does not answer", name);
 	}
 	close(sock);
@@ -373,6 +379,17 @@ int drop(const char *name, struct saved *saved)
 	return saved->head.incoming ? err : wait_dropped(name, saved->head.slot);
 }
 
+/* Whether there is a guest of this name, running or held. */
+static bool is_here(const char *name)
+{
+	struct saved saved;
+	int is_saved = get_held(name, &saved);
+
+	close_saved(&saved);
+
+	return is_saved || qemu_pid(name);
+}
+
 /*
  * Take over all sessions that come from the previous kernel. Nothing is done if
  * there is no LUO and @optional; if it is in use, guests may be in it that nobody knows of.
@@ -402,13 +419,13 @@ int claim_all(bool optional)
 		}
 		saved.head.slot = slot;
 
-		/* If nobody can tell whose it is, it goes by its number. */
+		/* If nobody can tell whose it is, or the name is taken, it goes by its number. */
 		snprintf(name, sizeof(name), "luvm.%d", slot);
 		if (!ioctl(saved.fd[SESSION], LIVEUPDATE_SESSION_RETRIEVE_FD, &arg)) {
 			lseek(arg.fd, 0, SEEK_SET);
 			desc = json_loadfd(arg.fd, 0, NULL);
 			own_name = json_string_value(json_object_get(desc, "name"));
-			if (own_name && !check_name(own_name))
+			if (own_name && !check_name(own_name) && !is_here(own_name))
 				snprintf(name, sizeof(name), "%s", own_name);
 			json_decref(desc);
 			close(arg.fd);
