@@ -31,7 +31,7 @@ export: ## write the commits of linux/ back to patches/
 	@scripts/export
 
 install: ## luvm, which carries virtual machines over (PREFIX, DESTDIR)
-	@scripts/install +demo
+	@scripts/install gcc libc6-dev libjansson-dev
 	@test -f /usr/include/linux/liveupdate.h || scripts/tree
 	@$(MAKE) -s -C luvm install
 
