@@ -33,7 +33,7 @@ export: ## write the commits of linux/ back to patches/
 install: ## luvm, which carries virtual machines over (PREFIX, DESTDIR)
 	@scripts/install gcc libc6-dev libjansson-dev
 	@test -f /usr/include/linux/liveupdate.h || scripts/tree
-	@$(MAKE) -s -C luvm install
+	@$(MAKE) -s -C luvm install UAPI="$$(bash -c '. scripts/common.sh; pwd')/linux/include/uapi"
 
 deb: ## Debian packages of the kernel with all series, and of luvm
 	@scripts/deb

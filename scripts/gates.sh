@@ -617,7 +617,7 @@ selftests_pass_on() {
 }
 
 luvm_can_be_installed() {
-	make -s -B -C luvm CFLAGS="-O2 -g -Wall -Wextra -Wshadow -Werror"
+	make -s -B -C luvm UAPI="$PWD/linux/include/uapi" CFLAGS="-O2 -g -Wall -Wextra -Wshadow -Werror"
 	make -s install PREFIX=/usr DESTDIR="$scratch"
 	"$scratch/usr/bin/luvm" list --json
 	groff -man -Tutf8 -ww "$scratch/usr/share/man/man1/luvm.1" 2>&1 >/dev/null | tee "$scratch/log"
@@ -641,7 +641,7 @@ luvm_knows_kernels() {
 	local new=$seals/arch/x86/boot/bzImage old=$base/arch/x86/boot/bzImage
 	local rows row status from to text number=0 result failed=0
 
-	make -s -B -C luvm LINUX="$PWD/linux"
+	make -s -B -C luvm UAPI="$PWD/linux/include/uapi"
 	cp "$new" "$scratch/new"
 	cp "$old" "$scratch/old"
 	[[ $series_base == 7.3 ]] ||
