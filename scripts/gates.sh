@@ -27,6 +27,8 @@ vmtest_arm64() {
 }
 
 same_names() {
+	[[ -s build/results-x86_64/results.ktap && -s build/results-arm64/results.ktap ]] ||
+		{ echo "there are no results of both"; return 1; }
 	diff <(names x86_64) <(names arm64 | grep -vE "memory_tags|huge_pages_64k")
 }
 
