@@ -808,6 +808,10 @@ int main(int argc, char **argv)
 	bool given[256] = { false };
 	int verb, c;
 
+	/* 0 to 2 have to be open, and no more: QEMU and holders would keep what the caller has. */
+	while ((c = open("/dev/null", O_RDWR)) >= 0 && c < 3)
+		;
+	close_range(3, ~0U, 0);
 	signal(SIGPIPE, SIG_IGN);
 	if (argc > 1 && !strcmp(argv[1], "-v")) {
 		verbose = true;

@@ -316,7 +316,7 @@ static char **qemu_command(const char *name, json_t *desc, bool incoming)
 static void __noreturn exec_qemu(char **argv, const char *dir, int log, int memory,
 				 int pid_file, bool incoming)
 {
-	int null = open("/dev/null", O_RDWR);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	setsid();
 	signal(SIGPIPE, SIG_DFL);
