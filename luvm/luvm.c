@@ -88,6 +88,16 @@ static int start(const char *name, long long size, long long hugepages, char **a
 	return 0;
 }
 
+/* Remove the files of a guest, but for its log. Return: whether it had a description. */
+static bool forget(const char *name)
+{
+	unlink(path_of(name, ".held"));
+	unlink(path_of(name, ".qmp"));
+	unlink(path_of(name, ".pid"));
+
+	return !unlink(path_of(name, ".json"));
+}
+
 /* Let a stopped guest go on here, or give it up if it came from the previous kernel. */
 static int abandon(const char *name)
 {
@@ -98,21 +108,26 @@ static int abandon(const char *name)
 	is_saved = get_held(name, &saved);
 	if (is_saved < 0)
 		return -1;
-	if (is_saved && saved.head.incoming)
-		return kill_qemu(name) || drop(name, &saved) ? -1 : 0;
+	if (is_saved && saved.head.incoming) {
+		if (kill_qemu(name) || drop(name, &saved))
+			return -1;
+		forget(name);
+		return 0;
+	}
 	if (!qemu_pid(name) || qemu_waits(name)) {
 		if (kill_qemu(name))
 			return -1;
 		if (is_saved)
 			return fail("the QEMU of %s has ended: luvm restore starts it again", name);
-		unlink(path_of(name, ".qmp"));
-		if (unlink(path_of(name, ".json")))
+		if (!forget(name))
 			return fail("there is no guest %s: luvm list says which there are", name);
 		return 0;
 	}
 	if (is_saved && drop(name, &saved))
 		return -1;
 	close_saved(&saved);
+	/* Holders that were killed have left it. */
+	unlink(path_of(name, ".held"));
 	sock = qmp_open(name, QMP_SECONDS);
 	if (sock < 0)
 		return fail("the QEMU of %s does not answer: end what else is connected to %s",
