@@ -11,6 +11,7 @@
 
 #define _GNU_SOURCE
 #include <elf.h>
+#include <sys/resource.h>
 #include "luvm.h"
 
 #define HANDLER_FIELD	48	/* LIVEUPDATE_HNDL_COMPAT_LENGTH */
@@ -58,6 +59,8 @@ static const char *unpack(const char *path, const struct tool *tool, const char 
 	int in = memfd_create("packed", MFD_CLOEXEC), out = memfd_create("unpacked", MFD_CLOEXEC);
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC), status = -1;
 	const char *result = NULL;
+	/* More than any kernel has: memory is for guests. */
+	struct rlimit limit = { 1 << 30, 1 << 30 };
 	pid_t pid;
 
 	if (in < 0 || out < 0 || write(in, data, *size) != (ssize_t)*size) {
@@ -68,7 +71,8 @@ static const char *unpack(const char *path, const struct tool *tool, const char 
 	fflush(NULL);
 	pid = fork();
 	if (!pid) {
-		if (dup2(in, 0) == 0 && dup2(out, 1) == 1 && dup2(null, 2) == 2)
+		if (dup2(in, 0) == 0 && dup2(out, 1) == 1 && dup2(null, 2) == 2 &&
+		    !setrlimit(RLIMIT_FSIZE, &limit))
 			execvp(tool->argv[0], (char **)tool->argv);
 		_exit(127);
 	}
@@ -118,7 +122,7 @@ static bool has(const char *data, size_t size, const char *text)
 
 int read_image(const char *path, struct image *image)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	size_t size, begin = 0, len, unpacked = 0;
 	const char *data = fd < 0 ? NULL : map(fd, &size);
 	char running[512] = "";
