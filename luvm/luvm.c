@@ -35,14 +35,36 @@
 #define _GNU_SOURCE
 #include "luvm.h"
 
+static int no_guest(const char *name)
+{
+	return fail("there is no guest %s: luvm list says which there are", name);
+}
+
 static json_t *load_description(const char *name)
 {
-	json_t *desc = json_load_file(path_of(name, ".json"), 0, NULL);
+	const char *path = path_of(name, ".json");
+	json_error_t error;
+	json_t *desc = json_load_file(path, 0, &error);
 
-	if (!desc)
-		fail("there is no guest %s: luvm list says which there are", name);
+	if (!desc && access(path, F_OK))
+		no_guest(name);
+	else if (!desc)
+		fail("%s is damaged: %s", path, error.text);
 
 	return desc;
+}
+
+/* In a file of its own first, so that a full file system or a kill leaves the old one. */
+static int write_description(const char *name, json_t *desc)
+{
+	const char *path = path_of(name, ".json"), *new = path_of(name, ".json.new");
+
+	if (!json_dump_file(desc, new, JSON_INDENT(2)) && !rename(new, path))
+		return 0;
+	fail("cannot write %s: %m", path);
+	unlink(new);
+
+	return -1;
 }
 
 static int start(const char *name, long long size, long long hugepages, char **args)
@@ -76,8 +98,8 @@ static int start(const char *name, long long size, long long hugepages, char **a
 		return -1;
 	if (ftruncate(memory, size) || fcntl(memory, F_ADD_SEALS, MEMORY_SEALS))
 		return fail("cannot make memory of %lld bytes: %m", size);
-	if (json_dump_file(desc, path_of(name, ".json"), JSON_INDENT(2)))
-		return fail("cannot write %s: %m", path_of(name, ".json"));
+	if (write_description(name, desc))
+		return -1;
 	pid = start_qemu(name, desc, memory, false);
 	if (pid < 0 || wait_qemu(name, pid) < 0) {
 		unlink(path_of(name, ".json"));
@@ -119,9 +141,7 @@ static int abandon(const char *name)
 			return -1;
 		if (is_saved)
 			return fail("the QEMU of %s has ended: luvm restore starts it again", name);
-		if (!forget(name))
-			return fail("there is no guest %s: luvm list says which there are", name);
-		return 0;
+		return forget(name) ? 0 : no_guest(name);
 	}
 	if (is_saved && drop(name, &saved))
 		return -1;
@@ -424,10 +444,12 @@ static int restore_one(struct guest *guest)
 	/* Read it from its beginning, wherever others are. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", saved.fd[STATE]);
 	state = open(path, O_RDONLY | O_CLOEXEC);
-	if (state < 0 || json_dump_file(desc, path_of(name, ".json"), JSON_INDENT(2))) {
-		fail("%s: cannot write %s, or open %s: %m", name, path_of(name, ".json"), path);
+	if (state < 0) {
+		fail("%s: cannot open %s: %m", name, path);
 		goto keep;
 	}
+	if (write_description(name, desc))
+		goto keep;
 	/* It takes longer to start than the sums do. Without the state it runs nothing. */
 	pid = start_qemu(name, desc, saved.fd[MEMORY], true);
 	if (pid < 0 || check_sums(name, &saved, desc))
