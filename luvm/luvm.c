@@ -561,16 +561,18 @@ static int list_one(const char *name, void *arg)
 	struct saved saved;
 	char status[32];
 	json_t *object;
-	int sock;
+	int sock, is_saved = get_saved(name, &saved);
 
-	if (get_saved(name, &saved) > 0) {
+	if (is_saved > 0) {
 		incoming = saved.head.incoming;
 		state = incoming || !pid || qemu_waits(name) ? "restorable" : "saved";
 		json_decref(desc);
 		desc = read_saved(name, &saved);
-		if (!desc || check_sums(name, &saved, desc))
+		if (!saved.again && (!desc || check_sums(name, &saved, desc)))
 			state = "damaged";
 		close_saved(&saved);
+	} else if (is_saved < 0) {
+		state = "does not answer";
 	} else if (pid) {
 		sock = qmp_open(name, 5);
 		state = sock < 0 || qmp_status(name, sock, "query-status", "", status) < 0 ?

@@ -67,6 +67,7 @@ struct saved {
 		bool incoming;	/* from the previous kernel, not for the next one */
 	} head;
 	int fd[NR_FILES];	/* -1: none */
+	bool again;		/* one could not be retrieved, for a reason that may pass */
 };
 
 /* A kernel image: masks of the versions that it knows. */

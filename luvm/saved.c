@@ -342,13 +342,17 @@ int get_saved(const char *name, struct saved *saved)
 	struct liveupdate_session_retrieve_fd arg = { .size = sizeof(arg) };
 	int is_saved = get_held(name, saved);
 
+	saved->again = false;
 	/* LUO returns the same file each time. */
 	for (arg.token = MEMORY; is_saved > 0 && saved->head.incoming && arg.token < NR_FILES;
 	     arg.token++) {
-		if (ioctl(saved->fd[SESSION], LIVEUPDATE_SESSION_RETRIEVE_FD, &arg))
-			fail("%s: cannot retrieve the %s: %m", name, file_names[arg.token]);
-		else
+		if (!ioctl(saved->fd[SESSION], LIVEUPDATE_SESSION_RETRIEVE_FD, &arg)) {
 			saved->fd[arg.token] = arg.fd;
+			continue;
+		}
+		saved->again |= errno == ENOMEM || errno == ENFILE || errno == EMFILE ||
+				errno == EINTR || errno == EACCES;
+		fail("%s: cannot retrieve the %s: %m", name, file_names[arg.token]);
 	}
 
 	return is_saved;
