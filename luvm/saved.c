@@ -119,7 +119,8 @@ json_t *read_saved(const char *name, const struct saved *saved)
 		fail("%s: the description is not one of this luvm (version %d)", name, VERSION);
 		goto bad;
 	}
-	if (strcmp(own_name, name)) {
+	/* See claim_all() for the other name. */
+	if (strcmp(own_name, name) && strncmp(name, "luvm.", 5)) {
 		fail("%s: the description is that of %s", name, own_name);
 		goto bad;
 	}
