@@ -255,6 +255,8 @@ static int create_session(const char *name, struct saved *saved)
 			break;
 	}
 	close(luo);
+	if (*slot == MAX_SESSIONS)
+		return fail("%s: %d guests are saved already", name, MAX_SESSIONS);
 	if (saved->fd[SESSION] < 0)
 		return fail("%s: cannot create session luvm.%d: %m", name, *slot);
 

@@ -213,6 +213,7 @@ static int wait_dropped(const char *name, int slot)
 /* Serve for ever: a connection gets all that is held, unless it is for the end. */
 static void __noreturn serve(int sock, const struct saved *saved)
 {
+	struct timeval timeout = { .tv_sec = 5 };
 	int nr = 0;
 	char what;
 	int conn;
@@ -223,6 +224,8 @@ static void __noreturn serve(int sock, const struct saved *saved)
 		conn = accept4(sock, NULL, NULL, SOCK_CLOEXEC);
 		if (conn < 0)
 			continue;
+		/* One that does not ask must not keep others waiting for ever. */
+		setsockopt(conn, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 		if (recv(conn, &what, 1, 0) == 1) {
 			/* Both holders are a process group of their own. */
 			if (what == 'q')
@@ -316,9 +319,12 @@ int hold(const char *name, const struct saved *saved)
 int get_held(const char *name, struct saved *saved)
 {
 	struct iovec iov = { .iov_base = &saved->head, .iov_len = sizeof(saved->head) };
-	char control[CMSG_SPACE(NR_FILES * sizeof(int))];
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
-			      .msg_controllen = sizeof(control) };
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(NR_FILES * sizeof(int))];
+	} control;
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
+			      .msg_controllen = sizeof(control.buf) };
 	int sock = connect_to(path_of(name, ".held"), SOCK_SEQPACKET, 5);
 	struct cmsghdr *cmsg;
 
