@@ -706,7 +706,7 @@ static int check_update(const char *from, const char *kernel, const struct guest
 	return 0;
 }
 
-/* Return: a positive multiple of the page size, or -1 for what is none. */
+/* Return: a positive size, or -1 for what is none. */
 static long long parse_size(const char *text)
 {
 	static const char units[] = "KMGT";
@@ -735,30 +735,38 @@ static int usage(void)
 	return 2;
 }
 
+/* Return: 2 for wrong usage. */
 static int run_start(int argc, char **argv)
 {
 	long long size = parse_size("512M"), hugepages = 0;
 	const char *name = argv[0];
 
-	if (!strncmp(name, "luvm.", 5))
-		return fail("names that begin with \"luvm.\" are for guests whose own name is not known");
-	for (; argc >= 3 && argv[1][0] == '-' && strcmp(argv[1], "--"); argv += 2, argc -= 2) {
+	if (!strncmp(name, "luvm.", 5)) {
+		fail("names that begin with \"luvm.\" are for guests whose own name is not known");
+		return 2;
+	}
+	for (; argc > 1 && strcmp(argv[1], "--"); argv += 2, argc -= 2) {
 		if (!strcmp(argv[1], "-m")) {
-			size = parse_size(argv[2]);
-			if (size <= 0)
-				return fail("-m %s is no size: say 512M or 2G", argv[2]);
+			size = argc > 2 ? parse_size(argv[2]) : -1;
+			if (size <= 0 || size % PAGE) {
+				fail("-m needs a size in pages of 4K: say 512M or 2G");
+				return 2;
+			}
 		} else if (!strcmp(argv[1], "--hugepages")) {
-			hugepages = parse_size(argv[2]);
-			if (hugepages != 2LL << 20 && hugepages != 1LL << 30)
-				return fail("--hugepages %s: say 2M or 1G", argv[2]);
+			hugepages = argc > 2 ? parse_size(argv[2]) : -1;
+			if (hugepages != 2LL << 20 && hugepages != 1LL << 30) {
+				fail("--hugepages needs a size: say 2M or 1G");
+				return 2;
+			}
 		} else {
-			break;
+			fail("unknown argument %s: arguments of QEMU come after --", argv[1]);
+			return 2;
 		}
 	}
-	if (hugepages && size % hugepages)
-		return fail("memory of %lld bytes is not a multiple of the huge pages", size);
-	if (argc > 1 && strcmp(argv[1], "--"))
-		return fail("unknown argument %s: arguments of QEMU come after --", argv[1]);
+	if (hugepages && size % hugepages) {
+		fail("memory of %lld bytes is not a multiple of the huge pages", size);
+		return 2;
+	}
 
 	return start(name, size, hugepages, argv + (argc > 1 ? 2 : 1));
 }
@@ -808,6 +816,7 @@ static const struct option options[] = {
 	{ }
 };
 
+/* Return: 2 for wrong usage. */
 static int run(int verb, int argc, char **argv, bool given[256], const char *to, const char *from)
 {
 	struct guests guests = { 0 };
@@ -816,7 +825,7 @@ static int run(int verb, int argc, char **argv, bool given[256], const char *to,
 	if (enter_run_dir())
 		return -1;
 	if (verb == START)
-		return check_name(argv[0]) || run_start(argc, argv) ? -1 : 0;
+		return check_name(argv[0]) ? 2 : run_start(argc, argv);
 	if (verb == LIST)
 		return list(given['j']);
 	if (verb == CHECK)
@@ -824,7 +833,7 @@ static int run(int verb, int argc, char **argv, bool given[256], const char *to,
 
 	for (i = 0; i < argc; i++) {
 		if (add_guest(&guests, argv[i]))
-			return -1;
+			return 2;
 	}
 	if (to && check_update(from, to, &guests) && !given['F'])
 		return fail("no guest is saved, all go on (--force saves them)");
@@ -847,7 +856,7 @@ int main(int argc, char **argv)
 {
 	const char *to = NULL, *from = NULL;
 	bool given[256] = { false };
-	int verb, c;
+	int verb, c, err;
 
 	/* 0 to 2 have to be open, and no more: QEMU and holders would keep what the caller has. */
 	while ((c = open("/dev/null", O_RDWR)) >= 0 && c < 3)
@@ -883,5 +892,7 @@ int main(int argc, char **argv)
 	    (verb == SAVE && !to && (from || given['F'])))
 		return usage();
 
-	return run(verb, argc, argv, given, to, from) ? 1 : 0;
+	err = run(verb, argc, argv, given, to, from);
+
+	return err < 0 ? 1 : err;
 }
