@@ -789,6 +789,8 @@ static int enter_run_dir(void)
 	if (check_name("luvm.743"))
 		return -1;
 	lock = open(path_of("lock", ""), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB))
+		fail("waiting for another luvm");
 	if (lock < 0 || flock(lock, LOCK_EX))
 		return fail("cannot lock %s: %m", path_of("lock", ""));
 
