@@ -18,7 +18,7 @@ shell: ## a prompt in the VM, with the tests (UPDATE=1: after a live update)
 bench: ## what a live update costs, in instructions (BENCH=quick: some of it)
 	@scripts/bench
 
-mutants: ## see whether the tests find deliberate defects
+mutants: ## see whether the tests find deliberate bugs
 	@scripts/mutants
 
 fetch: ## get the kernel source

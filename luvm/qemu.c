@@ -87,7 +87,7 @@ static json_t *qmp(const char *name, int sock, const char *command, json_t *args
 	if (!value)
 		fail("the QEMU of %s refuses %s: %s", name, command,
 		     json_string_value(json_object_get(json_object_get(reply, "error"), "desc")) ?:
-		     "for no reason");
+		     "without a reason");
 	json_decref(reply);
 
 	return value;
@@ -164,7 +164,8 @@ int migrate(const char *name, int sock, const char *command, int fd)
 		if (done)
 			return done > 0 ? 0 : -1;
 		if (!strcmp(status, "failed") || !strcmp(status, "cancelled"))
-			return fail("the QEMU of %s says that %s has %s", name, command, status);
+			return fail("%s of %s failed (%s): see %s", command, name, status,
+				    path_of(name, ".log"));
 	} while (wait_some(&deadline, QMP_SECONDS));
 
 	return fail("the QEMU of %s does not end %s in %d seconds", name, command, QMP_SECONDS);

@@ -26,7 +26,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . ./base.mk
 
 # The series of a base are in $patch_dir. Another base than the default one has linux/ and
-# build/ in a folder of its own, where the rest is a link.
+# build/ in a directory of its own, where the rest is a link.
 [[ ${BASE:-} != "${BASE_MAINLINE%.*}" ]] || export BASE=$BASE_MAINLINE
 series_base=${BASE:-$BASE_DEFAULT}
 series_base=${series_base%.*}
@@ -87,12 +87,12 @@ kernel_version() {
 	sed -n 's/^\(VERSION\|PATCHLEVEL\|SUBLEVEL\) = //p' | paste -sd .
 }
 
-# the series folders in the order in which they are applied
+# the series directories in the order in which they are applied
 series_folders() {
 	find -L "$patch_dir" -mindepth 1 -maxdepth 1 -name '[0-9]*' -type d -printf '%f\n' | sort -V
 }
 
-# patches_of SERIES [FOLDER]: its mails that are patches, in $patch_dir or a copy of it
+# patches_of SERIES [DIRECTORY]: its mails that are patches, in $patch_dir or a copy of it
 patches_of() {
 	find -L "${2:-$patch_dir}/$1" -maxdepth 1 -name '[0-9]*.patch' ! -name '0000-*' | sort
 }
@@ -106,7 +106,7 @@ all_patches() {
 	done
 }
 
-# patches_digest FOLDER: what tells whether $patch_dir, or a copy of it, is the same
+# patches_digest DIRECTORY: what tells whether $patch_dir, or a copy of it, is the same
 patches_digest() {
 	local series
 

@@ -2,7 +2,7 @@
 # Sourced by scripts/check: the gates, a function each, which succeeds if all is well
 # and otherwise has said why. Those that run tests print KTAP.
 #
-# Uses common.sh, the build folders $seals and $base, and $scratch, a folder for each gate.
+# Uses common.sh, the build directories $seals and $base, and $scratch, a directory for each gate.
 
 : "${arch:?}" "${machine:?}" "${retrieve_cost:?}" "${seals:?}" "${base:?}" "${series_base:?}" "${patch_dir:?}"
 : "${scratch:=}"
@@ -519,7 +519,7 @@ touched_pages() {
 }
 
 # Sphinx has nothing to say about the touched pages, nor about the sources whose
-# comments they show, but that it does not see other folders, as only theirs are built.
+# comments they show, but that it does not see other directories, as only theirs are built.
 pages_are_clean() {
 	local page line log=$scratch/log status=0
 
@@ -597,7 +597,7 @@ each_patch_builds() {
 # Every patch builds in each of the configurations, and gcc W=1, or clang, has nothing to
 # say that it has not said before the first patch. After the last one, all of it can be
 # linked, though not all modules. Those that differ in options alone are built in one
-# folder, one after the other, as most objects are the same.
+# directory, one after the other, as most objects are the same.
 every_configuration_builds() {
 	local source=build/src-configurations arch=x86_64 words out
 

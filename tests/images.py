@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Make kernel images for the gate "images": changed, damaged, or packed in other ways.
 
-usage: images.py BZIMAGE UNPACKED FOLDER
+usage: images.py BZIMAGE UNPACKED DIRECTORY
 
-UNPACKED is the payload of BZIMAGE before it was compressed. FOLDER gets the files.
+UNPACKED is the payload of BZIMAGE before it was compressed. DIRECTORY gets the files.
 """
 
 import struct
@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 IMAGE, UNPACKED = (open(path, "rb").read() for path in sys.argv[1:3])
-FOLDER = sys.argv[3]
+DIRECTORY = sys.argv[3]
 TOOLS = {"gzip": ["gzip", "-1"], "zstd": ["zstd", "-1", "-q"], "lz4": ["lz4", "-l", "-q", "-", "-"],
          "xz": ["xz", "-0", "--check=crc32"], "lzma": ["xz", "-0", "--format=lzma"],
          "bzip2": ["bzip2", "-1"], "lzop": ["lzop", "-1"]}
@@ -23,7 +23,7 @@ def pack(data, tool):
 
 
 def write(name, data):
-    with open(f"{FOLDER}/{name}", "wb") as file:
+    with open(f"{DIRECTORY}/{name}", "wb") as file:
         file.write(data)
 
 

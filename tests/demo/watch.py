@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Run the host of scripts/demo, tell it when to go on, judge and draw what happened.
 
-usage: watch.py FOLDER SVG COMMAND...
+usage: watch.py DIRECTORY SVG COMMAND...
 
 The command is QEMU, with HOST_FD and GUEST_FD for the sockets of the two ports. Each
-line gets the time at which it came, by the clock of this machine. FOLDER has the
+line gets the time at which it came, by the clock of this machine. DIRECTORY has the
 guest program, which knows what the guest must print; events.log is written there.
 Exits with 0 only if the guest did not lose, repeat or change a line, and wrote some
 in the second kernel.
@@ -73,7 +73,7 @@ def watch(command, log):
     return events, qemu.wait()
 
 
-def judge(events, status, folder):
+def judge(events, status, directory):
     """Return what is wrong, or None."""
     said = [text for _, port, text in events if port == "host"]
     for i, text in enumerate(said):
@@ -92,7 +92,7 @@ def judge(events, status, folder):
     after = [text for _, port, text in events[ups[1]:] if port == "guest"]
     if len(after) < LINES:
         return f"the guest wrote {len(after)} lines in the new kernel, not {LINES}"
-    right = subprocess.run([folder + "/guest/init", str(len(lines))], check=True,
+    right = subprocess.run([directory + "/guest/init", str(len(lines))], check=True,
                            capture_output=True, text=True).stdout.split("\n")
     for line, must in zip(lines, right):
         if line != must:
@@ -153,10 +153,10 @@ def draw(path, found, ticks, summary, guests):
 
 
 def main():
-    folder, svg = sys.argv[1:3]
-    with open(folder + "/events.log", "w", encoding="utf-8") as log:
+    directory, svg = sys.argv[1:3]
+    with open(directory + "/events.log", "w", encoding="utf-8") as log:
         events, status = watch(sys.argv[3:], log)
-    problem = judge(events, status, folder)
+    problem = judge(events, status, directory)
     found = phases(events)
     ticks = [when for when, port, _ in events if port == "guest"]
 
