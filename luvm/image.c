@@ -196,7 +196,7 @@ int read_image(const char *path, struct image *image)
 /* Read the image of the running kernel: @path, or if that is NULL, one in the usual places. */
 int read_running(const char *path, struct image *image)
 {
-	char paths[2][128];
+	static char paths[2][128];
 	struct utsname uts;
 
 	if (path) {
@@ -209,8 +209,7 @@ int read_running(const char *path, struct image *image)
 	snprintf(paths[0], sizeof(paths[0]), "/boot/vmlinuz-%s", uts.release);
 	snprintf(paths[1], sizeof(paths[1]), "/lib/modules/%s/vmlinuz", uts.release);
 	for (int i = 0; i < 2; i++) {
-		path = strdup(paths[i]);
-		if (!access(path, F_OK) && !read_image(path, image) && image->running)
+		if (!access(paths[i], F_OK) && !read_image(paths[i], image) && image->running)
 			return 0;
 	}
 

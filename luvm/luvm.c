@@ -120,6 +120,16 @@ static bool forget(const char *name)
 	return !unlink(path_of(name, ".json"));
 }
 
+/* Return: a QMP socket of a guest that is here, or -1. */
+static int open_qmp(const char *name)
+{
+	int sock = qmp_open(name, QMP_SECONDS);
+
+	return sock >= 0 ? sock :
+	       fail("the QEMU of %s does not answer: end what else is connected to %s", name,
+		    path_of(name, ".qmp"));
+}
+
 /* Let a stopped guest go on here, or give it up if it came from the previous kernel. */
 static int abandon(const char *name)
 {
@@ -148,10 +158,9 @@ static int abandon(const char *name)
 	close_saved(&saved);
 	/* Holders that were killed have left it. */
 	unlink(path_of(name, ".held"));
-	sock = qmp_open(name, QMP_SECONDS);
+	sock = open_qmp(name);
 	if (sock < 0)
-		return fail("the QEMU of %s does not answer: end what else is connected to %s",
-			    name, path_of(name, ".qmp"));
+		return -1;
 	if (qmp_status(name, sock, "query-status", "running", status) != 1)
 		err = go_on(name, sock);
 	close(sock);
@@ -303,10 +312,9 @@ static int open_running(const char *name, struct saved *saved, json_t **desc)
 		return -1;
 	if (!pid)
 		return fail("the QEMU of %s has ended: see %s", name, path_of(name, ".log"));
-	sock = qmp_open(name, QMP_SECONDS);
+	sock = open_qmp(name);
 	if (sock < 0)
-		return fail("the QEMU of %s does not answer: end what else is connected to %s",
-			    name, path_of(name, ".qmp"));
+		return -1;
 	if (qmp_status(name, sock, "query-status", "running", status) != 1) {
 		close(sock);
 		return fail("%s is not running but %s: luvm abandon lets it go on", name, status);
