@@ -130,14 +130,33 @@ static int open_qmp(const char *name)
 		    path_of(name, ".qmp"));
 }
 
+/* Let a stopped guest go on here, whose QEMU runs. */
+static int resume(const char *name, bool is_saved, struct saved *saved)
+{
+	char status[32];
+	int sock, err = 0;
+
+	if (is_saved && drop(name, saved))
+		return -1;
+	close_saved(saved);
+	/* Holders that were killed have left it. */
+	unlink(path_of(name, ".held"));
+	sock = open_qmp(name);
+	if (sock < 0)
+		return -1;
+	if (qmp_status(name, sock, "query-status", "running", status) != 1)
+		err = go_on(name, sock);
+	close(sock);
+
+	return err;
+}
+
 /* Let a stopped guest go on here, or give it up if it came from the previous kernel. */
 static int abandon(const char *name)
 {
-	int sock, is_saved, err = 0;
 	struct saved saved;
-	char status[32];
+	int is_saved = get_held(name, &saved);
 
-	is_saved = get_held(name, &saved);
 	if (is_saved < 0)
 		return -1;
 	if (is_saved && saved.head.incoming) {
@@ -153,19 +172,7 @@ static int abandon(const char *name)
 			return fail("the QEMU of %s has ended: luvm restore starts it again", name);
 		return forget(name) ? 0 : no_guest(name);
 	}
-	if (is_saved && drop(name, &saved))
-		return -1;
-	close_saved(&saved);
-	/* Holders that were killed have left it. */
-	unlink(path_of(name, ".held"));
-	sock = open_qmp(name);
-	if (sock < 0)
-		return -1;
-	if (qmp_status(name, sock, "query-status", "running", status) != 1)
-		err = go_on(name, sock);
-	close(sock);
-
-	return err;
+	return resume(name, is_saved, &saved);
 }
 
 /* -- several guests at once -- */
@@ -379,14 +386,20 @@ static int save_rest(const char *name, json_t *desc, int sock, struct saved *sav
 	return 0;
 }
 
-/* Return: -1 in any case. */
+/* Return: -1 in any case. A guest whose QEMU ends meanwhile is not forgotten. */
 static int undo_save(const char *name)
 {
+	struct saved saved;
+	int is_saved;
+
 	if (!qemu_pid(name))
 		return fail("the QEMU of %s has ended while it was saved: luvm list has its state",
 			    name);
+	is_saved = get_held(name, &saved);
+	if (is_saved < 0 || resume(name, is_saved, &saved))
+		return -1;
 
-	return abandon(name) ? -1 : fail("%s is not saved and goes on", name);
+	return fail("%s is not saved and goes on", name);
 }
 
 static int save_one(struct guest *guest)
